@@ -1,0 +1,71 @@
+"""BERT embeddings, hands on: the helpers behind the notebooks.
+
+Data flows one way: text -> encode -> hidden_states -> combine_layers -> pool_words or pool_sentences
+-> cosine_similarity or search. Importing bertutil is instant: torch and transformers are loaded with the
+first name that needs them.
+"""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, load
+    from bertutil.encoding import Encoding, Word, encode, split_words
+    from bertutil.hidden_states import attentions, hidden_states
+    from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
+    from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search
+
+__version__ = version("bertutil")
+__all__ = [
+    "CATALOGUE",
+    "STRATEGIES",
+    "Bert",
+    "Checkpoint",
+    "Encoding",
+    "Word",
+    "attentions",
+    "combine_layers",
+    "cosine_similarity",
+    "encode",
+    "hidden_states",
+    "load",
+    "pool_sentences",
+    "pool_words",
+    "random_pair_baseline",
+    "remove_mean",
+    "search",
+    "split_words",
+]
+
+_HOME = {
+    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "load"],
+    "encoding": ["Encoding", "Word", "encode", "split_words"],
+    "hidden_states": ["attentions", "hidden_states"],
+    "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
+    "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"bertutil.{module}"), name)
+    raise AttributeError(f"module 'bertutil' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python binds a loaded submodule to its name here; bertutil.hidden_states must stay the function
+        if name in __all__ and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

