@@ -97,8 +97,6 @@ def encode(
     seconds = None if pairs is None else _sentences(bert, _as_list(pairs), "pair", specials)
     if seconds is None:
         parts = [[first] for first in firsts]
-    elif too_long == "window":
-        raise ValueError("windows are for single texts; shorten the pairs, or use too_long='truncate'")
     elif len(seconds) != len(firsts):
         raise ValueError(f"there are {len(firsts)} texts and {len(seconds)} pairs; each text needs one second text")
     else:
@@ -112,11 +110,12 @@ def encode(
         spans = _plan(bert, sentences, too_long, stride, i)
         rows += [_row(bert.tokenizer, sentences, row) for row in spans]
         text_index += [i] * len(spans)
-        kept = [max(row[k].end for row in spans) for k in range(len(sentences))]
-        counted = [_count_pieces(sentence, end) for sentence, end in zip(sentences, kept, strict=True)]
-        words.append([word for sentence in counted for word in sentence])
-        lost = [set(sentence.word_of[end:]) for sentence, end in zip(sentences, kept, strict=True)]
-        dropped.append([s[j] for s, indices in zip(counted, lost, strict=True) for j in sorted(indices)])
+        words.append([])
+        dropped.append([])
+        for sentence, kept in zip(sentences, spans[-1], strict=True):
+            counted = _count_pieces(sentence, kept.end)
+            words[i] += counted
+            dropped[i] += [counted[j] for j in sorted({*sentence.word_of[kept.end :]})]
 
     def column(name: str, padding: int = 0) -> Tensor:
         values = [torch.tensor(getattr(row, name), dtype=torch.long) for row in rows]
@@ -292,6 +291,11 @@ def _plan(bert: Bert, sentences: list[_Sentence], too_long: str, stride: int, i:
     capacity = bert.max_length - 1 - len(sentences)  # [CLS], and a [SEP] after each sentence
     if sum(sizes) <= capacity:
         return [[_Span(0, size, 0, size) for size in sizes]]
+    if too_long == "window" and len(sizes) == 2:
+        raise ValueError(
+            f"text {i} and its pair have {sum(sizes)} pieces and {capacity} fit; windows are for single texts, "
+            "so shorten the pair, or use too_long='truncate'"
+        )
     if too_long == "window":
         return [[span] for span in _windows(sentences[0].word_of, capacity, stride)]
     if len(sizes) == 1:

@@ -46,10 +46,11 @@ def attentions(
     """
     wanted = _resolve(layers, bert.n_layers)
     padding = (encoding.attention_mask == 0)[:, None, None, :]
-    maps = {}
-    for i, state in enumerate(run_layers(bert, encoding, max(wanted))):
-        if i in wanted:
-            maps[i] = _attention_weights(bert, i, state, padding)
+    state = next(run_layers(bert, encoding, depth=0))
+    maps = []
+    for layer in bert.model.encoder.layer[: max(wanted) + 1]:
+        state, weights = _eager_layer(layer, state, padding)
+        maps.append(weights)
     return torch.stack([maps[i] for i in wanted], dim=1)
 
 
@@ -69,16 +70,19 @@ def run_layers(bert: Bert, encoding: Encoding, depth: int) -> Iterator[Float[Ten
         yield state
 
 
-def _attention_weights(bert: Bert, i: int, state: Tensor, padding: Tensor) -> Tensor:
-    attention: Any = bert.model.encoder.layer[i].attention.self  # type: ignore[union-attr]
-    with torch.no_grad():
-        query, key = (
-            projection(state).unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
-            for projection in (attention.query, attention.key)
-        )
-        scores = query @ key.transpose(-1, -2) * attention.attention_head_size**-0.5
-        weights: Tensor = scores.masked_fill(padding, float("-inf")).softmax(dim=-1)
-    return weights
+@torch.no_grad()
+def _eager_layer(layer: Any, state: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
+    """One encoder layer written out: its output, and the attention weights on the way there."""
+    attention = layer.attention.self
+    query, key, value = (
+        projection(state).unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
+        for projection in (attention.query, attention.key, attention.value)
+    )
+    scores = query @ key.transpose(-1, -2) * attention.attention_head_size**-0.5
+    weights = scores.masked_fill(padding, float("-inf")).softmax(dim=-1)
+    gathered = (weights @ value).transpose(1, 2).flatten(2)
+    attended = layer.attention.output(gathered, state)
+    return layer.output(layer.intermediate(attended), attended), weights
 
 
 def _resolve(layers: Sequence[int] | None, n: int) -> list[int]:

@@ -87,5 +87,5 @@ def _directions(vectors: Vectors, name: str) -> Tensor:
     zero = (rows == 0).all(dim=1).nonzero().flatten().tolist()
     if zero:
         raise ValueError(f"row {zero[0]} of {name} is a zero vector and has no direction; leave it out")
-    directions: Tensor = rows / rows.norm(dim=1, keepdim=True)  # type: ignore[no-untyped-call]
+    directions: Tensor = rows / rows.norm(dim=1, keepdim=True)
     return directions

@@ -1,0 +1,112 @@
+"""cosine_similarity(), search(), remove_mean() and random_pair_baseline()."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from torch.testing import assert_close
+
+import bertutil
+
+NAN = float("nan")
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 8), st.integers(0, 1000))
+@settings(max_examples=50, deadline=None)
+def test_the_cosine_is_scipys(n, m, features, seed):
+    generator = np.random.default_rng(seed)
+    a, b = generator.normal(size=(n, features)), generator.normal(size=(m, features))
+    assert_close(bertutil.cosine_similarity(a, b), torch.tensor(1 - cdist(a, b, "cosine")))
+
+
+def test_one_argument_compares_the_rows_with_each_other():
+    a = torch.tensor([[1.0, 0.0], [3.0, 4.0]])
+    assert_close(bertutil.cosine_similarity(a), torch.tensor([[1.0, 0.6], [0.6, 1.0]]))
+
+
+def test_a_single_vector_counts_as_one_row():
+    assert_close(bertutil.cosine_similarity(torch.tensor([2.0, 0.0]), torch.tensor([0.0, 5.0])), torch.zeros(1, 1))
+
+
+def test_half_precision_is_compared_in_float32():
+    a = torch.randn(3, 64).bfloat16()
+    assert_close(bertutil.cosine_similarity(a), bertutil.cosine_similarity(a.float()))
+
+
+def test_a_zero_vector_is_refused_by_its_row():
+    with pytest.raises(ValueError, match="row 1 of b is a zero vector"):
+        bertutil.cosine_similarity(torch.ones(1, 2), torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
+
+
+def test_different_widths_are_refused():
+    with pytest.raises(ValueError, match="3 features, those of b 4"):
+        bertutil.cosine_similarity(torch.ones(1, 3), torch.ones(1, 4))
+
+
+def test_more_than_two_dimensions_are_refused():
+    with pytest.raises(ValueError, match=r"a has the shape \[1, 2, 3\]"):
+        bertutil.cosine_similarity(torch.ones(1, 2, 3))
+
+
+def test_search_returns_the_best_first():
+    corpus = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    scores, indices = bertutil.search(torch.tensor([[1.0, 0.1]]), corpus, k=3)
+    assert indices.tolist() == [[1, 2, 0]]
+    assert_close(scores, bertutil.cosine_similarity(torch.tensor([[1.0, 0.1]]), corpus)[:, [1, 2, 0]])
+
+
+def test_search_puts_nan_and_infinity_last_with_the_score_nan():
+    corpus = torch.tensor([[NAN, 1.0], [-1.0, 0.0], [float("inf"), 1.0], [1.0, 0.0]])
+    scores, indices = bertutil.search(torch.tensor([[1.0, 0.0]]), corpus, k=4)
+    assert indices.tolist() == [[3, 1, 0, 2]]
+    assert scores[0, 2:].isnan().all()
+
+
+def test_equal_scores_keep_the_order_of_the_corpus():
+    _, indices = bertutil.search(torch.ones(1, 4), torch.ones(50, 4), k=50)
+    assert indices[0].tolist() == list(range(50))
+
+
+@pytest.mark.parametrize("k", [0, -1, 4])
+def test_a_k_that_the_corpus_cannot_serve_is_refused(k):
+    with pytest.raises(ValueError, match=rf"k is {k}; .* at most 3"):
+        bertutil.search(torch.ones(1, 2), torch.ones(3, 2), k=k)
+
+
+def test_search_without_queries_finds_nothing():
+    scores, indices = bertutil.search(torch.ones(0, 2), torch.ones(3, 2), k=2)
+    assert scores.shape == indices.shape == (0, 2)
+
+
+def test_removing_the_mean_centres_the_vectors_and_leaves_nan_rows_out():
+    vectors = torch.tensor([[1.0, 2.0], [NAN, NAN], [3.0, 6.0]])
+    assert_close(bertutil.remove_mean(vectors), torch.tensor([[-1.0, -2.0], [NAN, NAN], [1.0, 2.0]]), equal_nan=True)
+
+
+def test_a_mean_from_elsewhere_is_subtracted_in_any_number_of_dimensions():
+    vectors = torch.randn(2, 3, 4)
+    mean = torch.randn(4)
+    assert torch.equal(bertutil.remove_mean(vectors, mean), vectors - mean)
+    with pytest.raises(ValueError, match=r"shape \[3\], the vectors have 4"):
+        bertutil.remove_mean(vectors, torch.ones(3))
+
+
+def test_the_baseline_is_the_mean_cosine_of_different_rows():
+    vectors = torch.randn(40, 16, generator=torch.Generator().manual_seed(0)) + 1
+    cosines = bertutil.cosine_similarity(vectors)
+    off_diagonal = cosines[~torch.eye(40, dtype=bool)]
+    assert abs(bertutil.random_pair_baseline(vectors, n=50_000) - float(off_diagonal.mean())) < 0.01
+    assert bertutil.random_pair_baseline(vectors[:2], n=10) == pytest.approx(float(cosines[0, 1]), abs=1e-6)
+
+
+def test_the_baseline_is_repeatable_and_follows_its_seed():
+    vectors = torch.randn(40, 16)
+    assert bertutil.random_pair_baseline(vectors) == bertutil.random_pair_baseline(vectors)
+    assert bertutil.random_pair_baseline(vectors, seed=1) != bertutil.random_pair_baseline(vectors)
+
+
+def test_a_baseline_of_one_vector_is_refused():
+    with pytest.raises(ValueError, match="two vectors at least"):
+        bertutil.random_pair_baseline(torch.ones(1, 4))
