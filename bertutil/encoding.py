@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,8 +10,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from transformers import BertTokenizer
 
 from bertutil.checkpoints import Bert
 
@@ -102,30 +99,34 @@ def encode(
     else:
         parts = [[first, second] for first, second in zip(firsts, seconds, strict=True)]
 
+    tokenizer = bert.tokenizer
+    cls, sep = (tokenizer.cls_token_id, tokenizer.cls_token), (tokenizer.sep_token_id, tokenizer.sep_token)
+    capacity = bert.max_length - (2 if pairs is None else 3)  # [CLS], and a [SEP] after each sentence
     rows: list[_Row] = []
     words: list[list[Word]] = []
     dropped: list[list[Word]] = []
     text_index: list[int] = []
     for i, sentences in enumerate(parts):
-        spans = _plan(bert, sentences, too_long, stride, i)
-        rows += [_row(bert.tokenizer, sentences, row) for row in spans]
+        spans = _plan(bert.name, i, sentences, capacity, too_long, stride)
+        rows += [_row(sentences, row, cls, sep) for row in spans]
         text_index += [i] * len(spans)
         words.append([])
         dropped.append([])
         for sentence, kept in zip(sentences, spans[-1], strict=True):
-            counted = _count_pieces(sentence, kept.end)
+            counted = _count_pieces(sentence, kept.end, tokenizer.unk_token_id)
             words[i] += counted
             dropped[i] += [counted[j] for j in sorted({*sentence.word_of[kept.end :]})]
 
+    width = max((len(row.ids) for row in rows), default=0)
+
     def column(name: str, padding: int = 0) -> Tensor:
-        values = [torch.tensor(getattr(row, name), dtype=torch.long) for row in rows]
-        if not values:
-            return torch.zeros(0, 0, dtype=torch.long, device=bert.model.device)
-        return pad_sequence(values, batch_first=True, padding_value=padding).to(bert.model.device)
+        values = [getattr(row, name) for row in rows]
+        padded = [value + [padding] * (width - len(value)) for value in values]
+        return torch.tensor(padded, dtype=torch.long, device=bert.model.device).reshape(len(rows), width)
 
     word_index = column("word_index", padding=-1)
     return Encoding(
-        input_ids=column("ids", padding=bert.tokenizer.pad_token_id),
+        input_ids=column("ids", padding=tokenizer.pad_token_id),
         token_type_ids=column("segments"),
         attention_mask=column("attended"),
         content_mask=word_index >= 0,
@@ -176,9 +177,9 @@ def _ends_abbreviation(text: str, start: int, end: int) -> bool:
 
 
 class _Sentence(NamedTuple):
-    """One text after tokenization: its words (not yet counted) and, piece by piece, id, token and word."""
+    """One text after tokenization: where its words stand, and piece by piece the id, the token and the word."""
 
-    words: list[Word]
+    words: list[tuple[str, int, int]]
     ids: list[int]
     tokens: list[str]
     word_of: list[int]
@@ -186,12 +187,11 @@ class _Sentence(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """The pieces of a sentence that go into a row, and the part of them that is `central` there."""
+    """The pieces of a sentence that go into a row, and the part of them that is central there."""
 
     start: int
     end: int
-    central_start: int
-    central_end: int
+    central: range
 
 
 class _Row(NamedTuple):
@@ -246,7 +246,7 @@ def _sentences(bert: Bert, texts: list[object], kind: str, specials: str) -> lis
         else:
             words.append(_found_words(_require_text(text, f"{kind} {i}"), marks))
     # the tokenizer deletes some of the characters that Python calls white space, and would glue their neighbours
-    batch = [[re.sub(r"\s", " ", word.text) for word in sentence] for sentence in words]
+    batch = [[re.sub(r"\s", " ", word) for word, _, _ in sentence] for sentence in words]
     encodings = bert.splitters[specials].encode_batch(batch, is_pretokenized=True, add_special_tokens=False)
     return [
         _Sentence(
@@ -260,37 +260,40 @@ def _sentences(bert: Bert, texts: list[object], kind: str, specials: str) -> lis
     ]
 
 
-def _found_words(text: str, marks: str | None) -> list[Word]:
+def _found_words(text: str, marks: str | None) -> list[tuple[str, int, int]]:
     spans, start = [], 0
     for mark in re.finditer(marks, text) if marks else ():
         spans += [(start + a, start + b) for a, b in split_words(text[start : mark.start()])] + [mark.span()]
         start = mark.end()
     spans += [(start + a, start + b) for a, b in split_words(text[start:])]
-    return [Word(text[a:b], a, b, 0, False) for a, b in spans]
+    return [(text[a:b], a, b) for a, b in spans]
 
 
-def _given_words(texts: list[str]) -> list[Word]:
+def _given_words(texts: list[str]) -> list[tuple[str, int, int]]:
     words, start = [], 0
     for text in texts:
-        words.append(Word(text, start, start + len(text), 0, False))
+        words.append((text, start, start + len(text)))
         start += len(text) + 1
     return words
 
 
-def _count_pieces(sentence: _Sentence, end: int) -> list[Word]:
-    """The sentence's words with the pieces counted that stand before `end`."""
-    pieces = [j for j in range(end) if not sentence.is_special[j]]
-    counts = Counter(sentence.word_of[j] for j in pieces)
-    unknown = {sentence.word_of[j] for j in pieces if sentence.tokens[j] == "[UNK]"}
-    return [w._replace(n_pieces=counts[j], is_unknown=j in unknown) for j, w in enumerate(sentence.words)]
+def _count_pieces(sentence: _Sentence, end: int, unknown_id: int) -> list[Word]:
+    """The sentence's words, with the pieces counted that stand before `end`."""
+    counts = [0] * len(sentence.words)
+    unknown = [False] * len(sentence.words)
+    for word, piece, special in zip(sentence.word_of[:end], sentence.ids, sentence.is_special, strict=False):
+        counts[word] += not special
+        unknown[word] |= piece == unknown_id
+    return [Word(*word, n, odd) for word, n, odd in zip(sentence.words, counts, unknown, strict=True)]
 
 
-def _plan(bert: Bert, sentences: list[_Sentence], too_long: str, stride: int, i: int) -> list[list[_Span]]:
+def _plan(
+    name: str, i: int, sentences: list[_Sentence], capacity: int, too_long: str, stride: int
+) -> list[list[_Span]]:
     """Decide which pieces of a text's sentences go into its rows: for each row one span a sentence."""
     sizes = [len(sentence.ids) for sentence in sentences]
-    capacity = bert.max_length - 1 - len(sentences)  # [CLS], and a [SEP] after each sentence
     if sum(sizes) <= capacity:
-        return [[_Span(0, size, 0, size) for size in sizes]]
+        return [[_Span(0, size, range(size)) for size in sizes]]
     if too_long == "window" and len(sizes) == 2:
         raise ValueError(
             f"text {i} and its pair have {sum(sizes)} pieces and {capacity} fit; windows are for single texts, "
@@ -307,13 +310,13 @@ def _plan(bert: Bert, sentences: list[_Sentence], too_long: str, stride: int, i:
         ]
     ends = [_word_end(s.word_of, 0, room) for s, room in zip(sentences, rooms, strict=True)]
     if too_long == "error":
-        lost = [s.words[j].text for s, end in zip(sentences, ends, strict=True) for j in sorted({*s.word_of[end:]})]
+        lost = [s.words[j][0] for s, end in zip(sentences, ends, strict=True) for j in sorted({*s.word_of[end:]})]
         raise ValueError(
-            f"text {i} has {sum(sizes) + 1 + len(sizes)} tokens with its special tokens, and {bert.name} takes "
-            f"{bert.max_length}: {len(lost)} words would be lost, from {lost[0]!r:.40} to {lost[-1]!r:.40}. "
-            "Use too_long='window' to keep them all, too_long='truncate' to go without them, or shorten the text."
+            f"text {i} has {sum(sizes)} pieces, and {name} takes {capacity} beside the special tokens: {len(lost)} "
+            f"words would be lost, from {lost[0]!r:.40} to {lost[-1]!r:.40}. Use too_long='window' to keep them all, "
+            "too_long='truncate' to go without them, or shorten the text."
         )
-    return [[_Span(0, end, 0, end) for end in ends]]
+    return [[_Span(0, end, range(end)) for end in ends]]
 
 
 def _word_end(word_of: list[int], start: int, room: int) -> int:
@@ -342,26 +345,23 @@ def _windows(word_of: list[int], room: int, stride: int) -> list[_Span]:
         overlap = range(max(end - stride, start + 1), end)
         start = next((j for j in overlap if word_of[j] != word_of[j - 1]), end)
     changes = [0, *((later[0] + earlier[1] + 1) // 2 for earlier, later in pairwise(bounds)), len(word_of)]
-    return [_Span(*bound, *change) for bound, change in zip(bounds, pairwise(changes), strict=True)]
+    return [_Span(*bound, range(*change)) for bound, change in zip(bounds, pairwise(changes), strict=True)]
 
 
-def _row(tokenizer: BertTokenizer, sentences: list[_Sentence], spans: list[_Span]) -> _Row:
+def _row(sentences: list[_Sentence], spans: list[_Span], cls: tuple[int, str], sep: tuple[int, str]) -> _Row:
     """Lay out one row: [CLS], then each sentence's pieces and a [SEP]."""
-    row = _Row([tokenizer.cls_token_id], [tokenizer.cls_token], [0], [1], [-1], [False])
+    row = _Row([cls[0]], [cls[1]], [0], [1], [-1], [False])
     n_words = 0
     for segment, (sentence, span) in enumerate(zip(sentences, spans, strict=True)):
-        pieces = range(span.start, span.end)
-        row.ids.extend([sentence.ids[j] for j in pieces] + [tokenizer.sep_token_id])
-        row.tokens.extend([sentence.tokens[j] for j in pieces] + [tokenizer.sep_token])
-        row.segments.extend([segment] * (len(pieces) + 1))
-        row.attended.extend([1] * (len(pieces) + 1))
-        content = [not sentence.is_special[j] for j in pieces]
-        row.word_index.extend(
-            [n_words + sentence.word_of[j] if real else -1 for j, real in zip(pieces, content, strict=True)]
-        )
-        middle = range(span.central_start, span.central_end)
-        row.central.extend([real and j in middle for j, real in zip(pieces, content, strict=True)])
-        row.word_index.append(-1)
-        row.central.append(False)
+        part = slice(span.start, span.end)
+        content = [not special for special in sentence.is_special[part]]
+        words = [n_words + word if real else -1 for word, real in zip(sentence.word_of[part], content, strict=True)]
+        central = [real and j in span.central for j, real in enumerate(content, span.start)]
+        row.ids.extend([*sentence.ids[part], sep[0]])
+        row.tokens.extend([*sentence.tokens[part], sep[1]])
+        row.segments.extend([segment] * (len(content) + 1))
+        row.attended.extend([1] * (len(content) + 1))
+        row.word_index.extend([*words, -1])
+        row.central.extend([*central, False])
         n_words += len(sentence.words)
     return row
