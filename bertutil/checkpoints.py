@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import platformdirs
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
@@ -154,7 +156,7 @@ def load(
                 output_loading_info=True,
                 local_files_only=True,
             )
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise ValueError(f"{name}: no weights could be read from {folder} ({error})") from error
     model, report = loaded
     missing = sorted(report["missing_keys"])
@@ -168,7 +170,7 @@ def load(
 def _locate(name: str, checkpoint: Checkpoint | None) -> Path:
     if checkpoint is None and Path(name).is_dir():
         return Path(name)
-    if checkpoint is None and name.count("/") != 1:
+    if checkpoint is None and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
         raise ValueError(
             f"unknown checkpoint {name!r}: give one of {', '.join(CATALOGUE)}, an existing folder, "
             "or a hub id such as 'google-bert/bert-base-uncased'"

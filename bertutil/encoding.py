@@ -304,10 +304,8 @@ def _plan(
     if len(sizes) == 1:
         rooms = [capacity]
     else:  # as if the longer one gave up its last piece until both fit
-        rooms = [
-            max(capacity // 2 + capacity % 2, capacity - sizes[1]),
-            max(capacity // 2, capacity - sizes[0]),
-        ]
+        half = capacity // 2
+        rooms = [max(half, capacity - sizes[1]), max(capacity - half, capacity - sizes[0])]
     ends = [_word_end(s.word_of, 0, room) for s, room in zip(sentences, rooms, strict=True)]
     if too_long == "error":
         lost = [s.words[j][0] for s, end in zip(sentences, ends, strict=True) for j in sorted({*s.word_of[end:]})]

@@ -1,0 +1,303 @@
+"""load(): the default from its package, the hub through a hub laid out on disk, any folder, and clear refusals."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertForMaskedLM, BertModel, BertTokenizer, DistilBertConfig, DistilBertModel
+
+import bertutil
+from bertutil import checkpoints
+
+REVISION = bertutil.CATALOGUE["bert-base-uncased"].revision
+
+
+@pytest.fixture
+def own_memory(monkeypatch, tmp_path):
+    """A user cache of this test's own, where verified digests are remembered."""
+    monkeypatch.setattr(checkpoints.platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache" / "bertutil" / "verified.json"
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Every attempt to connect fails, and is written down."""
+    attempts = []
+
+    def refuse(self, address):
+        attempts.append(address)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    return attempts
+
+
+@pytest.fixture
+def folder(tiny_folder, tmp_path):
+    """A copy of the tiny checkpoint, to be spoiled."""
+    return Path(shutil.copytree(tiny_folder, tmp_path / "copy"))
+
+
+@pytest.fixture
+def hub_cache(tiny_folder, bert, tmp_path, monkeypatch):
+    """The hub's cache folder with a stand-in for bert-base-uncased at its pinned revision."""
+    snapshot = tmp_path / "hub" / "models--google-bert--bert-base-uncased" / "snapshots" / REVISION
+    shutil.copytree(tiny_folder, snapshot)
+    vocabulary = sorted(bert.tokenizer.get_vocab(), key=bert.tokenizer.get_vocab().get)
+    (snapshot / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary), encoding="utf-8")
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text(REVISION)
+    digests = {f: sha256((snapshot / f).read_bytes()).hexdigest() for f in ("model.safetensors", "vocab.txt")}
+    entry = replace(bertutil.CATALOGUE["bert-base-uncased"], digests=digests)
+    monkeypatch.setattr(checkpoints, "CATALOGUE", {**bertutil.CATALOGUE, "bert-base-uncased": entry})
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return snapshot
+
+
+# The default
+
+
+def test_the_default_is_minilm_from_its_package_without_any_network(no_network, monkeypatch):
+    monkeypatch.delenv("BERTUTIL_MODEL", raising=False)
+    bert = bertutil.load()
+    assert (bert.name, bert.n_layers, bert.hidden_size, bert.max_length) == ("minilm", 6, 384, 512)
+    assert len(bert.tokenizer) == 30_522
+    assert no_network == []
+
+
+def test_the_environment_variable_sets_the_default(monkeypatch, tiny_folder):
+    monkeypatch.setenv("BERTUTIL_MODEL", str(tiny_folder))
+    assert bertutil.load().name == str(tiny_folder)
+
+
+def test_loading_is_silent(capfd):
+    bertutil.load()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_loaded_model_is_in_evaluation_mode_and_repeats_itself_bit_for_bit(bert):
+    assert not bert.model.training
+    encoding = bertutil.encode(bert, "the same twice")
+    assert torch.equal(bertutil.hidden_states(bert, encoding), bertutil.hidden_states(bert, encoding))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_dtype_is_the_one_asked_for_whatever_the_files_hold(tiny, tmp_path, dtype):
+    BertModel.from_pretrained(tiny.name, dtype=torch.float16).save_pretrained(tmp_path)
+    tiny.tokenizer.save_pretrained(tmp_path)
+    model = bertutil.load(tmp_path, dtype=dtype).model
+    assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+
+
+def test_the_attention_is_the_one_asked_for(tiny_folder):
+    assert bertutil.load(tiny_folder, attention="eager").model.config._attn_implementation == "eager"
+    assert bertutil.load(tiny_folder).model.config._attn_implementation == "sdpa"
+
+
+def test_the_fixed_padding_of_the_packaged_tokenizer_is_reset(bert):
+    assert bert.tokenizer.backend_tokenizer.padding is None
+    assert bert.tokenizer.backend_tokenizer.truncation is None
+
+
+# Digests
+
+
+def test_a_wrong_digest_is_refused(own_memory, hub_cache):
+    weights = hub_cache / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(ValueError, match=r"model\.safetensors is not the published file: its sha256 is .*install"):
+        bertutil.load("bert-base-uncased")
+
+
+def test_a_digest_is_worked_out_once_and_then_remembered(own_memory, hub_cache, monkeypatch):
+    bertutil.load("bert-base-uncased")
+    assert len(json.loads(own_memory.read_text())) == 2
+    monkeypatch.setattr(checkpoints.hashlib, "file_digest", lambda *_: pytest.fail("hashed again"))
+    bertutil.load("bert-base-uncased")
+
+
+def test_a_file_changed_after_it_was_found_good_is_checked_again(own_memory, hub_cache):
+    bertutil.load("bert-base-uncased")
+    vocabulary = hub_cache / "vocab.txt"
+    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace("knight", "night"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"vocab\.txt is not the published file"):
+        bertutil.load("bert-base-uncased")
+
+
+def test_a_memory_that_cannot_be_written_or_read_is_no_obstacle(own_memory, hub_cache):
+    own_memory.parent.parent.mkdir(parents=True)
+    own_memory.parent.write_text("a file in the folder's place")
+    assert bertutil.load("bert-base-uncased").n_layers == 3
+
+
+def test_a_missing_file_is_named(own_memory, hub_cache):
+    with pytest.raises(ValueError, match=r"weights\.bin is missing"):
+        checkpoints._verify(hub_cache / "weights.bin", "0")
+
+
+# The hub
+
+
+def test_a_checkpoint_in_the_hubs_cache_needs_no_network(own_memory, hub_cache, no_network):
+    bert = bertutil.load("bert-base-uncased")
+    assert (bert.name, bert.n_layers, len(bert.tokenizer)) == ("bert-base-uncased", 3, 30_522)
+    assert no_network == []
+
+
+def test_a_hub_that_cannot_be_reached_is_answered_with_the_ways_out(own_memory, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ConnectionError, match=r"load\('minilm'\).*path/to/folder.*HF_HOME"):
+        bertutil.load("bert-base-uncased")
+    with pytest.raises(ConnectionError, match="could not be fetched from the hub as 'owner/name'"):
+        bertutil.load("owner/name")
+
+
+def test_a_hub_repository_without_a_config_is_no_bert(monkeypatch):
+    def not_there(*_, **__):
+        raise checkpoints.RemoteEntryNotFoundError("404", response=type("R", (), {"headers": {}, "request": None})())
+
+    monkeypatch.setattr(checkpoints, "hf_hub_download", not_there)
+    with pytest.raises(ValueError, match=r"has no config\.json"):
+        bertutil.load("owner/name")
+
+
+def test_without_its_package_minilm_comes_from_the_hub(monkeypatch):
+    asked = []
+    monkeypatch.setattr(checkpoints, "find_spec", lambda package: None)
+    monkeypatch.setattr(checkpoints, "_download", lambda *arguments: asked.append(arguments) or Path("nowhere"))
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        bertutil.load("minilm")
+    assert asked == [("minilm", "sentence-transformers/all-MiniLM-L6-v2", None)]
+
+
+@pytest.mark.hub
+def test_the_articles_checkpoint_comes_from_the_hub_and_gives_the_articles_vectors(bank_sentence):
+    try:
+        bert = bertutil.load("bert-base-uncased")
+    except ConnectionError as error:
+        pytest.skip(f"the hub cannot be reached: {error.__cause__}")
+    encoding = bertutil.encode(bert, bank_sentence)
+    words = bertutil.pool_words(bertutil.combine_layers(bertutil.hidden_states(bert, encoding)), encoding)[0]
+    vault, robber, river = (words[i] for i, word in enumerate(encoding.words[0]) if word.text == "bank")
+    assert vault[:5].tolist() == pytest.approx([3.3596, -2.9805, -1.5421, 0.7065, 2.0031], abs=1e-3)
+    cosines = bertutil.cosine_similarity(robber, torch.stack([vault, river]))[0]
+    assert [round(float(cosine), 2) for cosine in cosines] == [0.94, 0.69]
+
+
+# Folders
+
+
+def test_any_folder_with_a_bert_can_be_loaded(tiny_folder):
+    for name in (tiny_folder, str(tiny_folder)):
+        bert = bertutil.load(name)
+        assert (bert.name, bert.n_layers, bert.hidden_size) == (str(tiny_folder), 3, 32)
+
+
+def test_a_folder_saved_from_another_bert_class_is_read_and_gets_no_random_pooler(tiny, tmp_path):
+    BertForMaskedLM(tiny.model.config).save_pretrained(tmp_path)
+    tiny.tokenizer.save_pretrained(tmp_path)
+    bert = bertutil.load(tmp_path)
+    assert bert.model.pooler is None
+    assert bertutil.hidden_states(bert, bertutil.encode(bert, "fine")).isfinite().all()
+
+
+def test_an_empty_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(ValueError, match=r"there is no config\.json.*save_pretrained"):
+        bertutil.load(tmp_path)
+
+
+def test_a_folder_with_another_kind_of_model_is_refused_by_its_type(tmp_path):
+    DistilBertModel(DistilBertConfig(dim=32, n_layers=1, n_heads=2, hidden_dim=32)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="of type 'distilbert', and bertutil reads 'bert' only"):
+        bertutil.load(tmp_path)
+
+
+def test_a_folder_with_a_broken_config_is_refused(folder):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="not valid JSON"):
+        bertutil.load(folder)
+
+
+def test_a_folder_without_weights_is_refused(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="no weights could be read"):
+        bertutil.load(folder)
+
+
+def test_a_folder_with_weights_cut_short_is_refused(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="no weights could be read"):
+        bertutil.load(folder)
+
+
+def test_a_folder_with_the_weights_of_something_else_is_refused(folder):
+    from safetensors.torch import save_file
+
+    save_file({"other.weight": torch.ones(2)}, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="are not a BertModel's; missing are"):
+        bertutil.load(folder)
+
+
+def test_a_folder_without_a_tokenizer_is_refused(folder):
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match=r"neither tokenizer\.json nor vocab\.txt"):
+        bertutil.load(folder)
+
+
+def test_a_tokenizer_and_a_model_that_do_not_match_are_refused(folder, bert):
+    BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}).save_pretrained(folder)
+    with pytest.raises(ValueError, match="the tokenizer knows 5 tokens and the model has vectors for 30,522"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize("name", ["minlm", "no/such/folder", "./nowhere", "C:\\\\models"])
+def test_an_unknown_name_is_refused_with_the_known_ones(name):
+    with pytest.raises(ValueError, match=r"unknown checkpoint .*minilm, bert-base-uncased.*folder.*hub id"):
+        bertutil.load(name)
+
+
+# Start-up
+
+
+def run(code):
+    """Run code in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_bertutil_loads_neither_torch_nor_transformers():
+    code = "import sys, bertutil; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
+    assert run(code) == "[]\n"
+
+
+def test_every_public_name_can_be_reached_and_no_other():
+    assert {name for name in bertutil.__all__ if not hasattr(bertutil, name)} == set()
+    assert set(bertutil.__all__) <= set(dir(bertutil))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = bertutil.nonsense
+
+
+def test_the_function_hidden_states_is_not_hidden_by_the_module_of_its_name():
+    code = (
+        "import bertutil; bertutil.attentions; import bertutil.hidden_states; print(bertutil.hidden_states.__name__)"
+    )
+    assert run(code) == "hidden_states\n"
+
+
+def test_importing_bertutil_is_quick():
+    code = (
+        "import time; start = time.process_time(); import bertutil; bertutil.__version__; "
+        "print(time.process_time() - start)"
+    )
+    assert float(run(code)) < 0.3
