@@ -26,9 +26,9 @@ def hidden_states(
     C12 to C14, C31.
     """
     wanted = _resolve(layers, bert.n_layers + 1)
-    depth = max(wanted)
-    states = [state if i in wanted else None for i, state in enumerate(run_layers(bert, encoding, depth))]
-    return torch.stack([states[i] for i in wanted], dim=2)  # type: ignore[misc]
+    every = enumerate(run_layers(bert, encoding, depth=max(wanted)))
+    kept = {i: state for i, state in every if i in wanted}
+    return torch.stack([kept[i] for i in wanted], dim=2)
 
 
 def attentions(

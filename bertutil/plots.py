@@ -1,14 +1,22 @@
 """Every figure the chapters draw. Each function takes numbers and returns a Figure; show() puts it on the page."""
 
 import base64
+from collections import Counter
+from collections.abc import Collection
+from fractions import Fraction
 from io import BytesIO
+from itertools import cycle, groupby
 from typing import Any
 
+import numpy as np
 from cycler import cycler
 from IPython.display import display
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import ArrayLike
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; markers, hatches or labels say the same again
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
@@ -66,4 +74,717 @@ def horizontal_bars(labels: list[str], values: list[float], *, title: str, xlabe
     axes.invert_yaxis()
     axes.set(title=title, xlabel=xlabel)
     axes.margins(x=0.12)
+    return figure
+
+
+@rc_context(STYLE)
+def token_boxes(rows: dict[str, list[str]], *, special: Collection[str], title: str) -> Figure:
+    """Lines of tokens as boxes, each under its label. Special tokens are dark and bold, [PAD] is hatched."""
+    widths = {label: [len(token) + 1.6 for token in tokens] for label, tokens in rows.items()}
+    longest = max(80.0, *(sum(each) for each in widths.values()))
+    size = min(9.0, 7.7 * 72 / 0.62 / longest)
+    figure, (axes,) = _axes(height=0.5 + 0.62 * len(rows))
+    for y, (label, tokens) in enumerate(rows.items()):
+        left = 0.0
+        axes.text(0, y - 0.33, label, fontsize=9, color="#444444", va="bottom")
+        for token, width in zip(tokens, widths[label], strict=True):
+            dark = token in special and token != "[PAD]"
+            axes.barh(
+                y,
+                width - 0.4,
+                0.54,
+                left,
+                color=BLUE if dark else "#F3F3F3",
+                edgecolor=BLUE if dark else GREY,
+                hatch="////" if token == "[PAD]" else None,
+                linewidth=0.8,
+            )
+            axes.text(
+                left + width / 2 - 0.2,
+                y,
+                token,
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+                fontfamily="monospace",
+                fontsize=size,
+                fontweight="bold" if dark else "normal",
+                bbox={"facecolor": "#F3F3F3", "linewidth": 0, "pad": 0.5} if token == "[PAD]" else None,
+            )
+            left += width
+    axes.set(xlim=(-0.3, longest), ylim=(len(rows) - 0.6, -0.75), title=title)
+    axes.axis("off")
+    return figure
+
+
+@rc_context(STYLE)
+def cosine_by_token(
+    tokens: list[str],
+    series: dict[str, list[float]],
+    *,
+    title: str,
+    ylabel: str,
+    parts: dict[str, int] | None = None,
+) -> Figure:
+    """One marker for each token and series. `parts` names stretches of tokens, with the index each one begins at."""
+    figure, (axes,) = _axes(height=4)
+    lowest = min(0.0, *(min(values) for values in series.values()))
+    for (label, values), marker in zip(series.items(), "os^Dv", strict=False):
+        axes.plot(values, marker, label=label, markersize=8, fillstyle="none", markeredgewidth=1.8)
+    axes.axhline(1, color=GREY, linewidth=0.8)
+    axes.set(title=title, ylabel=ylabel)
+    axes.set(xlim=(-0.7, len(tokens) - 0.3), ylim=(lowest - 0.05, 1.22 if parts else 1.06))
+    axes.set_yticks([tick / 5 for tick in range(-5, 6) if tick / 5 >= lowest - 0.05])
+    axes.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right", rotation_mode="anchor", family="monospace")
+    axes.grid(color="#E5E5E5")
+    axes.set_axisbelow(True)
+    for name, start in (parts or {}).items():
+        if start:
+            axes.axvline(start - 0.5, color="black", linewidth=1)
+        axes.text(start - 0.3, 1.19, name, va="top", fontweight="bold")
+    if len(series) > 1:
+        figure.legend(loc="outside lower left", ncols=1 if sum(map(len, series)) > 80 else len(series), frameon=False)
+    return figure
+
+
+@rc_context(STYLE)
+def input_grid(texts: dict[str, list[str]], rows: dict[str, list[list[int]]], *, title: str) -> Figure:
+    """For each text its tokens, and under each token the model's inputs as numbers.
+
+    `rows` names an input and gives one list a text. 1 is dark under names that do not end in "ids" of tokens or
+    positions: every number is written out, so no meaning hangs on the shade.
+    """
+    figure, panels = _axes(height=0.4 + (0.75 + 0.27 * len(rows)) * len(texts), rows=len(texts))
+    for k, (axes, (name, tokens)) in enumerate(zip(panels, texts.items(), strict=True)):
+        for y, (label, lists) in enumerate(rows.items()):
+            for x, value in enumerate(lists[k]):
+                dark = value == 1 and max(lists[k]) <= 1
+                axes.barh(y, 1, 1, x - 0.5, color=BLUE if dark else "white", edgecolor=GREY, linewidth=0.6)
+                axes.text(x, y, str(value), ha="center", va="center", color="white" if dark else "black", fontsize=8)
+            axes.text(-0.7, y, label, ha="right", va="center", fontsize=9)
+        for x, token in enumerate(tokens):
+            axes.text(x - 0.2, -0.65, token, rotation=45, fontsize=8, family="monospace", va="bottom")
+        axes.text(-0.7, -0.8, name, ha="right", va="bottom", fontsize=9, fontweight="bold")
+        axes.set(xlim=(-4.3, len(tokens) - 0.3), ylim=(len(rows) - 0.45, -2.6))
+        axes.axis("off")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def who_sees_whom(tokens: list[str], panels: dict[str, list[list[bool]]], *, boundary: int) -> Figure:
+    """Matrices of tokens by tokens: a filled square in row i, column j says that i's vector depends on token j.
+
+    `boundary` is the index of the first token of the second sentence.
+    """
+    figure, axes_list = _axes(height=4.6, columns=len(panels))
+    places = range(len(tokens))
+    for axes, (name, matrix) in zip(axes_list, panels.items(), strict=True):
+        cells = [(i, j) for i in places for j in places if matrix[i][j]]
+        axes.plot([j for _, j in cells], [i for i, _ in cells], "s", color=BLUE, markersize=7)
+        axes.set_xticks(places, tokens, rotation=90, family="monospace", fontsize=8)
+        axes.set_yticks(places, tokens, family="monospace", fontsize=8)
+        for draw in (axes.axvline, axes.axhline):
+            draw(boundary - 0.5, color="black", linewidth=1)
+        axes.set(xlim=(-0.6, len(tokens) - 0.4), ylim=(len(tokens) - 0.4, -0.6), title=name, aspect="equal")
+        axes.set_xlabel("token that was changed")
+        axes.set_ylabel("token whose vector moved")
+    return figure
+
+
+@rc_context(STYLE)
+def word_pieces(words: list[str], pieces: list[list[str]], *, title: str) -> Figure:
+    """Words in bold, and under each of them its tokens in boxes.
+
+    Full boxes are pieces that begin a word, striped ones are continuations ("##..."), crossed ones are [UNK]; a
+    dashed box stands for a word that left no token. Lines are wrapped.
+    """
+    line_width, gap, pad = 92.0, 1.6, 0.5  # in widths of a character
+    widths = [[len(piece) + 2 * pad for piece in found] or [len("nothing") + 2 * pad] for found in pieces]
+    blocks = [max(len(word), sum(sizes)) for word, sizes in zip(words, widths, strict=True)]
+    lines: list[list[int]] = [[]]
+    for i, block in enumerate(blocks):
+        if lines[-1] and sum(blocks[j] + gap for j in lines[-1]) + block > line_width:
+            lines.append([])
+        lines[-1].append(i)
+    figure, (axes,) = _axes(height=0.4 + 0.72 * len(lines))
+    style: Any = {"family": "monospace", "fontsize": 10, "va": "center"}
+    for row, line in enumerate(lines):
+        x = 0.0
+        for i in line:
+            axes.text(x, row + 0.17, words[i], weight="bold", **style)
+            left = x
+            for piece, width in zip(pieces[i] or ["nothing"], widths[i], strict=True):
+                face, edge, hatch, dashes = "#CFE6F5", BLUE, None, "-"
+                if not pieces[i]:
+                    face, edge, dashes = "white", GREY, "--"
+                elif piece == "[UNK]":
+                    face, edge, hatch = "#FBE3D2", RED, "xx"
+                elif piece.startswith("##"):
+                    face, edge, hatch = "white", BLUE, "///"
+                box = Rectangle(
+                    (left + 0.06, row + 0.4), width - 0.12, 0.4, facecolor=face, edgecolor=edge, linestyle=dashes
+                )
+                axes.add_patch(box)
+                if hatch:
+                    axes.add_patch(
+                        Rectangle(
+                            box.get_xy(), box.get_width(), 0.4, fill=False, edgecolor=edge, hatch=hatch, alpha=0.25
+                        )
+                    )
+                axes.text(left + pad, row + 0.6, piece, color=GREY if not pieces[i] else "black", **style)
+                left += width
+            x += blocks[i] + gap
+    axes.set(xlim=(-0.3, line_width), ylim=(len(lines), -0.1), title=title)
+    axes.set_axis_off()
+    return figure
+
+
+@rc_context(STYLE)
+def longest_match(word: str, tries: list[tuple[int, int, bool]], *, title: str) -> Figure:
+    """The search for a word's pieces, one try a line: the letters asked for, and whether the vocabulary has them.
+
+    `tries` holds (start, end, found) in the order of the search. What is found stands in a full box with a tick; a
+    last try that finds nothing is crossed out.
+    """
+    figure, (axes,) = _axes(height=0.8 + 0.23 * len(tries))
+    for row, (start, end, found) in enumerate(tries):
+        piece = ("##" if start else "") + word[start:end]
+        failed = row == len(tries) - 1 and not found
+        color = BLUE if found else RED if failed else GREY
+        note = f"✓ {piece} is in the vocabulary" if found else f"no entry {piece}"
+        box = Rectangle(
+            (start + 0.03, row + 0.06),
+            end - start - 0.06,
+            0.88,
+            facecolor="#CFE6F5" if found else "white",
+            edgecolor=color if found or failed else "#C8C8C8",
+            hatch="xx" if failed else None,
+            linewidth=1.8 if found else 0.8,
+        )
+        axes.add_patch(box)
+        text: Any = {"va": "center", "color": "black" if found or failed else GREY}
+        text["weight"] = "bold" if found or failed else "normal"
+        for i in range(start, end):
+            axes.text(i + 0.5, row + 0.52, word[i], ha="center", **text)
+        note += ", and nothing shorter is left to try" if failed else ""
+        axes.text(len(word) + 0.3, row + 0.52, note, fontsize=9, **text)
+    axes.set(xlim=(-0.1, max(len(word), 10) + 6.5), ylim=(len(tries), 0), title=title)
+    axes.set_xticks([i + 0.5 for i in range(len(word))], [str(i) for i in range(len(word))])
+    axes.set_yticks([i + 0.5 for i in (0, len(tries) - 1)], ["try 1", f"try {len(tries)}"])
+    axes.set_xlabel("position of the character in the word", loc="left")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+@rc_context(STYLE)
+def vocabulary_map(kinds: list[str], order: list[str], *, title: str) -> Figure:
+    """A whole vocabulary as a carpet: one cell an entry, by id from left to right and top to bottom.
+
+    `kinds` names the kind of every entry; `order` lists the kinds for the legend. The legend says where the
+    longest block of a kind lies, so the shades need not be told apart to find it.
+    """
+    columns = 256
+    shades = ["#D9D9D9", "#8C2D04", "#E69F00", "#D3E6F2", "#3B82B5", "#0B2742"]
+    cells = [order.index(kind) for kind in kinds]
+    cells += [-1] * (-len(cells) % columns)
+    figure, (axes,) = _axes(height=4.2)
+    axes.imshow(
+        [cells[i : i + columns] for i in range(0, len(cells), columns)],
+        cmap=ListedColormap(["white", *shades]),
+        vmin=-1,
+        vmax=len(shades) - 1,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    runs = [list(run) for _, run in groupby(range(len(kinds)), kinds.__getitem__)]
+    counts, handles = Counter(kinds), []
+    for kind, shade in zip(order, shades, strict=False):
+        block = max((run for run in runs if kinds[run[0]] == kind), key=len, default=[])
+        label = f"{kind}: {counts[kind]:,}"
+        if len(block) > len(kinds) / 100:
+            label += f"\n(a block: ids {block[0]:,} to {block[-1]:,})"
+        handles.append(Patch(facecolor=shade, edgecolor=GREY, label=label))
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelspacing=1.2)
+    lines = range(0, len(cells) // columns, 20)
+    axes.set_yticks(list(lines), [f"{line * columns:,}" for line in lines])
+    axes.set(title=title, xlabel=f"{columns} entries a line", ylabel="id of the line's first entry", xticks=[])
+    return figure
+
+
+@rc_context(STYLE)
+def side_by_side_bars(groups: dict[str, dict[int, int]], *, title: str, xlabel: str, ylabel: str) -> Figure:
+    """Counts of whole numbers, the groups' bars side by side: {group: {number: count}}. Hatches tell them apart."""
+    figure, (axes,) = _axes(height=3.2)
+    width = 0.84 / len(groups)
+    for i, (group, counts) in enumerate(groups.items()):
+        places = [number + (i - (len(groups) - 1) / 2) * width for number in counts]
+        axes.bar(
+            places,
+            list(counts.values()),
+            width,
+            label=group,
+            color=[BLUE, "white", ORANGE][i % 3],
+            edgecolor=BLUE,
+            hatch=[None, "////", ".."][i % 3],
+        )
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xticks=sorted({n for c in groups.values() for n in c}))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(frameon=False)
+    return figure
+
+
+@rc_context(STYLE)
+def stacked_shares(rows: dict[str, list[int]], parts: list[str], *, title: str, xlabel: str) -> Figure:
+    """One bar of 100 % a row, cut into up to five parts with their counts; the fifth part is hatched."""
+    figure, (axes,) = _axes(height=1.1 + 0.42 * len(rows))
+    shades = ["#CFE6F5", "#7FB8DD", "#2E78AD", "#0B2742", "#FBE3D2"]
+    hatches = [None, None, None, None, "xxx"]
+    for y, counts in enumerate(rows.values()):
+        left = 0.0
+        for part, count in enumerate(counts):
+            if not count:
+                continue
+            share = 100 * count / sum(counts)
+            edge = RED if hatches[part] else "white"
+            axes.barh(y, share, 0.72, left, color=shades[part], edgecolor=edge, hatch=hatches[part])
+            middle, color = left + share / 2, "white" if part in (2, 3) else "black"
+            axes.text(middle, y, str(count), ha="center", va="center", color=color)
+            left += share
+    axes.legend(
+        handles=[
+            Patch(facecolor=shade, edgecolor=RED if hatch else "white", hatch=hatch, label=part)
+            for part, shade, hatch in zip(parts, shades, hatches, strict=False)
+        ],
+        ncols=len(parts),
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        frameon=False,
+        borderaxespad=0.2,
+        handlelength=1.2,
+    )
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 100), xlabel=xlabel)
+    axes.set_title(title, pad=26)
+    return figure
+
+
+@rc_context(STYLE)
+def compared_histograms(
+    groups: dict[str, list[float]], *, title: str, xlabel: str, ylabel: str, mark: tuple[str, float] | None = None
+) -> Figure:
+    """Two sets of numbers as histograms with the same bins, one filled and one in outline, and one marked value."""
+    figure, (axes,) = _axes(height=3.2)
+    low, high = min(map(min, groups.values())), max(map(max, groups.values()))
+    bins = [low + (high - low) * i / 50 for i in range(51)]
+    for i, (group, values) in enumerate(groups.items()):
+        axes.hist(
+            values,
+            bins,
+            label=group,
+            histtype="step" if i else "stepfilled",
+            linewidth=1.8,
+            color=ORANGE if i else SKY,
+            edgecolor=RED if i else BLUE,
+            alpha=1 if i else 0.75,
+        )
+    if mark:
+        axes.axvline(mark[1], color="black", linestyle="--", linewidth=1.2)
+        axes.annotate(
+            mark[0], (mark[1], axes.get_ylim()[1]), (4, -2), textcoords="offset points", va="top", fontsize=9
+        )
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.legend(frameon=False)
+    return figure
+
+
+@rc_context(STYLE)
+def feature_histogram(values: ArrayLike, *, title: str, limit: float = 2) -> Figure:
+    """How often each value occurs in one vector, with every value as a tick below; -limit to limit is shaded.
+
+    Values beyond the limit are named by their feature's index, where there are no more than eight.
+    """
+    numbers = np.asarray(values)
+    figure, (axes,) = _axes(height=3.4)
+    axes.axvspan(-limit, limit, color=SKY, alpha=0.18, lw=0)
+    axes.hist(numbers, bins=80, color=BLUE)
+    top = axes.get_ylim()[1]
+    axes.plot(numbers, np.full(len(numbers), -0.06 * top), "|", color="black", ms=9, mew=0.8, alpha=0.6)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.text(0, 1.02 * top, f"from {-limit:g} to {limit:g}", color=BLUE, ha="center", va="bottom")
+    beyond = np.flatnonzero(np.abs(numbers) > limit)
+    for feature in beyond if len(beyond) <= 8 else []:
+        axes.text(numbers[feature], 0.06 * top, f"feature {feature}", color=RED, rotation=90, ha="center")
+    axes.set(title=title, xlabel="value", ylabel="features", ylim=(-0.13 * top, 1.15 * top))
+    return figure
+
+
+@rc_context(STYLE)
+def values_per_layer(values: ArrayLike, *, title: str, limit: float = 2) -> Figure:
+    """The values of each layer, [layers, values]: half of them, 99 % of them, and each one beyond the limit as a dot.
+
+    The share within -limit to limit stands at the right.
+    """
+    numbers = np.asarray(values)
+    figure, (axes,) = _axes(height=1.4 + 0.36 * len(numbers))
+    axes.axvspan(-limit, limit, color=SKY, alpha=0.18, lw=0)
+    right = max(numbers.max(), limit) + 0.04 * np.ptp(numbers)
+    for layer, row in enumerate(numbers):
+        few, first, third, most = np.percentile(row, [0.5, 25, 75, 99.5])
+        beyond = row[np.abs(row) > limit]
+        height = layer + 0.22 * np.sin(7.1 * np.arange(len(beyond)))  # apart from each other, and the same each time
+        axes.plot(beyond, height, ".", color=RED, ms=3.5, alpha=0.7, mew=0)
+        axes.plot([few, most], [layer, layer], color=BLUE, lw=2.5, solid_capstyle="butt")
+        axes.plot([first, third], [layer, layer], color=BLUE, lw=10, solid_capstyle="butt")
+        share = np.mean(np.abs(row) <= limit)
+        axes.text(right, layer, f"{share:.1%}", va="center")
+    handles = [
+        axes.plot([], [], color=BLUE, lw=10, label="half of the values")[0],
+        axes.plot([], [], color=BLUE, lw=2.5, label="99 % of them")[0],
+        axes.plot([], [], ".", color=RED, ms=6, label=f"each value beyond ±{limit:g}")[0],
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    axes.text(right, -0.75, f"within ±{limit:g}", va="center")
+    axes.set(title=title, xlabel="value", ylabel="layer", yticks=range(len(numbers)), ylim=(len(numbers) - 0.4, -1.1))
+    axes.set_xlim(right=right + 0.1 * np.ptp(numbers))
+    axes.spines["right"].set_visible(False)
+    return figure
+
+
+@rc_context(STYLE)
+def token_feature_map(values: ArrayLike, tokens: list[str], marked: list[int], *, title: str) -> Figure:
+    """One layer, [tokens, features]: each feature's mean over the tokens, and below it every value as a colour.
+
+    The features in `marked` are named at their bars and pointed at above the map.
+    """
+    numbers = np.asarray(values)
+    mean, n = numbers.mean(axis=0), numbers.shape[1]
+    figure = Figure(figsize=(8, 2.6 + 0.19 * len(tokens)))
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.5, 0.19 * len(tokens)])
+    top.vlines(np.arange(n), 0, mean, color=GREY, lw=0.9)
+    top.axhline(0, color="black", lw=0.6)
+    for feature in marked:
+        top.vlines(feature, 0, mean[feature], color=RED, lw=2)
+        side = "left" if feature < 0.85 * n else "right"
+        gap = 5 if side == "left" else -5
+        top.annotate(
+            f"feature {feature}: mean {mean[feature]:.2f}",
+            (feature, mean[feature]),
+            (gap, 0),
+            textcoords="offset points",
+            ha=side,
+            va="bottom" if mean[feature] < 0 else "top",
+            color=RED,
+        )
+        below.annotate(
+            "", (feature, -0.5), (0, 9), textcoords="offset points", arrowprops={"arrowstyle": "-|>", "color": RED}
+        )
+    top.set(title=title, ylabel="mean value")
+    limit = float(np.percentile(np.abs(numbers), 99.9))  # the few values beyond get the strongest colour
+    picture = below.imshow(numbers, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="none")
+    below.set_yticks(range(len(tokens)), tokens, fontsize=8)
+    below.set(xlabel="feature", ylabel="token")
+    figure.colorbar(picture, ax=[top, below], label="value", extend="both", shrink=0.6, aspect=30, pad=0.01)
+    return figure
+
+
+@rc_context(STYLE)
+def lines_per_layer(series: dict[str, list[float]], *, title: str, ylabel: str) -> Figure:
+    """One line a series over the layers, from 0 to the last, each with its own marker and its name at its end."""
+    figure, (axes,) = _axes(height=3.4)
+    n = max(map(len, series.values()))
+    everything = [value for values in series.values() for value in values]
+    gap = 0.09 * (max(everything) - min(everything))
+    heights: dict[str, float] = {}
+    for name in sorted(series, key=lambda name: series[name][-1]):  # a name that would touch another is moved up
+        heights[name] = max([series[name][-1], *(height + gap for height in heights.values())])
+    for (name, values), marker, style in zip(series.items(), "osD^v", ("-", "--", "-.", ":", "-"), strict=False):
+        (line,) = axes.plot(values, marker=marker, linestyle=style, lw=1.8, ms=6)
+        axes.text(n - 1 + 0.02 * n, heights[name], f"{name}  {values[-1]:.3f}", color=line.get_color(), va="center")
+    axes.set(title=title, xlabel="layer (0: the embedding output)", ylabel=ylabel, xticks=range(n))
+    axes.set_xlim(-0.02 * n, n - 1 + 0.3 * n)
+    axes.xaxis.set_label_coords((n - 1) / 2, -0.11, transform=axes.get_xaxis_transform())
+    axes.spines["bottom"].set_bounds(0, n - 1)
+    axes.hlines(axes.get_yticks()[1:-1], 0, n - 1, color="#DDDDDD", lw=0.6, zorder=0)
+    return figure
+
+
+@rc_context(STYLE)
+def state_boxes(layers: int, tokens: int, features: int, token: int, name: str) -> Figure:
+    """What stack, squeeze and permute do to the hidden states of one text: four drawings of the same numbers.
+
+    A sheet is a table of numbers; the higher the layer, the darker. `token` is followed in orange, and called `name`.
+    """
+    figure, axes = _axes(height=6.8, rows=2, columns=2)
+    wide, unit = 1.8, 2.4 / (tokens + layers)  # one unit for the rows of a sheet and for the steps between sheets
+    blue = colormaps["Blues"](np.linspace(0.1, 0.6, layers))
+    orange = colormaps["Oranges"](np.linspace(0.3, 0.75, layers))
+
+    def box(ax: Axes, x: float, y: float, width: float, height: float, **look: Any) -> None:
+        ax.add_patch(Rectangle((x, y), width, height, **look))
+
+    def sheet(ax: Axes, x: float, y: float, rows: list[Any], back: int = 0) -> None:
+        """One table, lower left corner at (x, y): a colour for each row, from the top; `back`: how far behind."""
+        for i, colour in enumerate(reversed(rows)):
+            box(ax, x, y + i * unit, wide, unit, facecolor=colour, edgecolor="#00000030", lw=0.3, zorder=-back)
+        box(ax, x, y, wide, len(rows) * unit, facecolor="none", edgecolor="black", lw=0.6, zorder=-back)
+
+    def sides(ax: Axes, sheets: int, rows: int, deep: str, down: str) -> None:
+        ax.text(wide / 2, -0.1, f"{features} features", ha="center", va="top")
+        ax.text(-0.1, rows * unit / 2, down, ha="right", va="center", rotation=90)
+        middle = (sheets - 1) * unit / 2
+        ax.text(middle - 0.05, rows * unit + middle + 0.05, deep, ha="center", rotation=45, rotation_mode="anchor")
+
+    dashed: Any = {"facecolor": "none", "edgecolor": GREY, "lw": 0.8, "linestyle": "--"}
+    by_layer = [[orange[k] if i == token else blue[k] for i in range(tokens)] for k in range(layers)]
+    by_token = [list(orange if i == token else blue) for i in range(tokens)]
+    for k, rows in enumerate(by_layer):
+        apart = k * min(0.32, 2.2 / layers)
+        sheet(axes[0], apart, apart / 3, rows, k)
+        box(axes[0], apart - 0.06, apart / 3 - 0.06, wide + 0.12, tokens * unit + 0.12, zorder=-k, **dashed)
+        sheet(axes[1], k * unit, k * unit, rows, k)
+        sheet(axes[2], k * unit, k * unit, rows, k)
+    for k, rows in enumerate(by_token):
+        sheet(axes[3], k * unit, k * unit, rows, k)
+    sides(axes[0], 0, tokens, "", f"{tokens} tokens")
+    sides(axes[1], layers, tokens, f"{layers} layers", f"{tokens} tokens")
+    sides(axes[2], layers, tokens, f"{layers} layers", f"{tokens} tokens")
+    sides(axes[3], tokens, layers, f"{tokens} tokens", f"{layers} layers")
+
+    axes[0].text(3.0, -0.5, "dashed line:\na batch of 1 text", color=GREY, va="bottom")
+    box(axes[1], -0.45, -0.4, wide + layers * unit + 0.6, (tokens + layers) * unit + 0.6, **dashed)
+    axes[1].text(wide + layers * unit + 0.25, -0.4, "a batch\nof 1 text", color=GREY, va="bottom")
+    axes[2].text(wide + layers * unit + 0.2, 0, f"orange: token {token},\n{name}", va="bottom")
+    axes[2].text(wide + layers * unit + 0.2, 0.7, "the darker, the\nhigher the layer", va="bottom")
+    x, y = wide + max(0.35, layers * unit - 0.3), -0.4  # the token's own sheet, pulled out of the box
+    sheet(axes[3], x, y, by_token[token])
+    axes[3].annotate(
+        "",
+        (x + wide / 2, y + layers * unit + 0.03),
+        (wide + token * unit, (token + layers / 2) * unit),
+        arrowprops={"arrowstyle": "-|>", "color": "black", "connectionstyle": "arc3,rad=-0.3"},
+    )
+    axes[3].text(x + wide / 2, y - 0.08, f"token {token}, {name}: [{layers}, {features}]", ha="center", va="top")
+
+    titles = (
+        (f"A tuple: {layers} x [1, {tokens}, {features}]", "one sheet a layer, each in a batch"),
+        (f"stack: [{layers}, 1, {tokens}, {features}]", "one tensor; the layers are a new first axis"),
+        (f"squeeze: [{layers}, {tokens}, {features}]", "the batch axis, of size 1, is dropped"),
+        (f"permute: [{tokens}, {layers}, {features}]", "the box is turned: one sheet a token"),
+    )
+    for number, (ax, (step, what)) in enumerate(zip(axes, titles, strict=True), 1):
+        ax.set(xlim=(-0.5, 4.4), ylim=(-0.65, 2.75), aspect="equal")
+        ax.axis("off")
+        ax.set_title(f"{number}  {step}\n")
+        ax.text(0, 1.02, f"    {what}", transform=ax.transAxes, va="bottom")
+    return figure
+
+
+@rc_context(STYLE)
+def pooling_paths(tokens: list[str], words: list[str], word_index: list[int], n_states: int) -> Figure:
+    """The way from hidden states (bottom) to word vectors (left) and to a sentence vector (right).
+
+    `word_index` gives the word of each token, -1 for special tokens; `n_states` counts the layers with layer 0.
+    """
+    figure, panels = _axes(height=3.1 + 0.2 * n_states, columns=2)
+    low, high, center = n_states + 1.6, n_states + 4.9, (len(tokens) - 1) / 2
+    pieces = [(word, [x for x, other in enumerate(word_index) if other == i]) for i, word in enumerate(words)]
+    content = [x for x, word in enumerate(word_index) if word >= 0]
+    ways: Any = (
+        ("A vector for each word", pieces, range(n_states - 4, n_states), BLUE, "////"),
+        ("A vector for the sentence", [("one vector", content)], [n_states - 2], ORANGE, "\\\\\\\\"),
+    )
+    steps: Any = (
+        ("add up the last four layers", "mean over the pieces of a word"),
+        ("take the second-to-last layer", "mean over the tokens of a mask"),
+    )
+    for axes, (title, groups, taken, color, hatch), labels in zip(panels, ways, steps, strict=True):
+        filled = {"facecolor": to_rgba(color, 0.3), "edgecolor": color, "hatch": hatch, "linewidth": 0.8}
+        empty = {"facecolor": "white", "edgecolor": "#C8C8C8", "linewidth": 0.8}
+        line: Any = {"color": "#555555", "linewidth": 1}
+        for x, word in enumerate(word_index):
+            for y in range(n_states):
+                axes.add_patch(Rectangle((x - 0.42, y - 0.42), 0.84, 0.84, **(filled if y in taken else empty)))
+            axes.add_patch(Rectangle((x - 0.42, low - 0.5), 0.84, 1, **filled))
+            axes.plot([x, x], [max(taken) + 0.42, low - 0.5], **line)
+            if word < 0 and len(groups) == 1:
+                axes.plot([x, center], [low + 0.5, high - 0.5], linestyle="--", **line)
+        for label, xs in groups:
+            middle = (xs[0] + xs[-1]) / 2
+            axes.add_patch(Rectangle((middle - 0.42, high - 0.5), 0.84, 1, **filled))
+            axes.text(middle, high + 0.75, label, ha="center", fontsize=8.5, family="monospace")
+            for x in xs:
+                axes.plot([x, middle], [low + 0.5, high - 0.5], **line)
+        white: Any = {"facecolor": "white", "linewidth": 0, "pad": 1.5}
+        for y, text in zip((n_states + 0.3, (low + high) / 2), labels, strict=True):
+            axes.text(center, y, text, ha="center", va="center", fontsize=8.5, bbox=white)
+        last = "word vectors" if len(groups) > 1 else "sentence vector"
+        ticks = {y: f"layer {y}" for y in range(n_states)} | {low: "token vectors", high: last}
+        axes.set_yticks(list(ticks), list(ticks.values()))
+        slanted: Any = {"rotation": 60, "ha": "right", "rotation_mode": "anchor", "family": "monospace"}
+        axes.set_xticks(range(len(tokens)), tokens, **slanted)
+        axes.tick_params(length=0, labelsize=8.5)
+        axes.spines[:].set_visible(False)
+        axes.set(xlim=(-0.6, len(tokens) - 0.4), ylim=(-0.6, high + 1.5), title=title)
+    return figure
+
+
+@rc_context(STYLE)
+def layers_taken(takes: dict[str, list[list[float]]], n_features: int) -> Figure:
+    """One column for each way to combine layers, one row for each layer; a number where the layer goes in.
+
+    `takes` gives a way's factors: one list [layers] for a sum, several for a concatenation, in their order.
+    """
+    n_states = len(next(iter(takes.values()))[0])
+    figure, (axes,) = _axes(height=1.7 + 0.27 * n_states)
+    for x, blocks in enumerate(takes.values()):
+        joined = len(blocks) > 1
+        for y in range(n_states):
+            factors = {place: block[y] for place, block in enumerate(blocks, start=1) if block[y]}
+            color = ("#C8C8C8", BLUE, ORANGE)[len(factors) and 1 + joined]
+            fill = to_rgba(color, 0.3 if factors else 0)
+            axes.add_patch(Rectangle((x - 0.44, y - 0.42), 0.88, 0.84, facecolor=fill, edgecolor=color))
+            for place, factor in factors.items():
+                text = f"place {place}" if joined else f"× {Fraction(factor).limit_denominator(99)}"
+                axes.text(x, y, text, ha="center", va="center", fontsize=8.5)
+        axes.text(x, n_states - 0.3, f"{len(blocks) * n_features:,}", ha="center", va="bottom", fontsize=9)
+    axes.text(-0.6, n_states - 0.3, "features", ha="right", va="bottom", fontsize=9)
+    axes.set_yticks(range(n_states), [f"layer {y}" for y in range(n_states)])
+    axes.set_xticks(range(len(takes)), takes, rotation=30, ha="right", rotation_mode="anchor", family="monospace")
+    axes.tick_params(length=0, labelsize=9)
+    axes.spines[:].set_visible(False)
+    title = "Which layers each strategy takes, and how many features come out"
+    axes.set(xlim=(-0.55, len(takes) - 0.45), ylim=(-0.55, n_states + 0.5), title=title)
+    return figure
+
+
+@rc_context(STYLE)
+def cosine_heat_map(labels: list[str], cosines: list[list[float]], *, title: str) -> Figure:
+    """The cosine of every vector with every other one, as a shaded square with the number in it."""
+    figure, (axes,) = _axes(width=1.6 + 0.75 * len(labels), height=1.2 + 0.5 * len(labels))
+    image = axes.imshow(cosines, cmap="Blues", vmin=min(0.0, *(min(row) for row in cosines)), vmax=1, aspect="auto")
+    for y, row in enumerate(cosines):
+        for x, value in enumerate(row):
+            dark = image.norm(value) > 0.6
+            axes.text(x, y, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title)
+    return figure
+
+
+@rc_context(STYLE)
+def lines_by_padding(series: dict[str, tuple[list[int], list[float]]], *, title: str, ylabel: str) -> Figure:
+    """Lines over the number of padding tokens, each with its name at its end: a series has counts and values."""
+    figure, (axes,) = _axes(height=3.8)
+    widest = max(max(counts) for counts, _ in series.values())
+    for (name, (counts, values)), marker, style in zip(series.items(), "osD^", ("-", "--", "-.", ":"), strict=False):
+        (line,) = axes.plot(counts, values, marker=marker, linestyle=style, linewidth=1.8, markersize=6)
+        axes.text(counts[-1] + 0.02 * widest, values[-1], name, color=line.get_color(), va="center")
+    axes.set(title=title, xlabel="number of padding tokens behind the text", ylabel=ylabel)
+    lowest = min(0.0, *(min(values) for _, values in series.values()))
+    axes.set(xlim=(-0.03 * widest, 1.3 * widest), ylim=(lowest, 1.06))
+    axes.grid(axis="y", color="#E5E5E5")
+    axes.set_axisbelow(True)
+    return figure
+
+
+@rc_context(STYLE)
+def windows_over_text(windows: list[dict[str, list[int]]], *, title: str) -> Figure:
+    """Windows as bars over a text's words, and below how far each window sees around each word.
+
+    A window has three lists: "words", the word of each of its tokens; "taken", the same for the tokens that are taken
+    from it; "context", for each of its tokens the number of tokens up to the nearer cut.
+    """
+    figure, (bars, curves) = _axes(height=4 + 0.25 * len(windows), rows=2)
+    for y, (window, color) in enumerate(zip(windows, cycle([BLUE, ORANGE, GREEN]), strict=False)):
+        words, start, end = window["words"], window["taken"][0], window["taken"][-1]
+        style: Any = {"left": words[0], "height": 0.66, "color": "white", "edgecolor": GREY}
+        bars.barh(y, words[-1] - words[0] + 1, **style)
+        style = {"left": start, "height": 0.66, "color": to_rgba(color, 0.35), "edgecolor": color, "hatch": "////"}
+        bars.barh(y, end - start + 1, **style)
+        white: Any = {"facecolor": "white", "linewidth": 0, "pad": 2}
+        bars.text((start + end) / 2, y, f"words {start} to {end}", ha="center", va="center", fontsize=9, bbox=white)
+        curves.plot(words, window["context"], color=color, linestyle=":")
+        taken = [np.nan if not start <= x <= end else c for x, c in zip(words, window["context"], strict=True)]
+        curves.plot(words, taken, color=color, linewidth=3)
+        middle = (words.index(start) + len(words) - 1 - words[::-1].index(end)) // 2
+        curves.text(words[middle], window["context"][middle], f"window {y}", ha="center", fontsize=9, bbox=white)
+    note = "white: also seen here,\ntaken from the window next to it"
+    bars.text(windows[0]["words"][-1] + 12, 0, note, va="center", fontsize=9)
+    bars.invert_yaxis()
+    bars.set_yticks(range(len(windows)), [f"window {y}" for y in range(len(windows))])
+    bars.set(title=title)
+    curves.set(xlabel="number of the word in the text", ylabel="tokens up to the\nnearest cut", ylim=(0, None))
+    for axes in (bars, curves):
+        axes.set_xlim(-5, windows[-1]["words"][-1] + 6)
+        axes.grid(axis="x", color="#E5E5E5")
+        axes.set_axisbelow(True)
+    return figure
+
+
+@rc_context(STYLE)
+def cosine_map(tokens: list[str], values: list[list[float]], *, title: str) -> Figure:
+    """A cosine for each layer (from the bottom, 0, up) and token, written into its square."""
+    lowest = min(min(row) for row in values)
+    figure, (axes,) = _axes(height=1.2 + 0.28 * len(values))
+    axes.imshow(values, cmap="Blues_r", vmin=lowest - 0.02, vmax=1.02, aspect="auto", origin="lower")
+    for y, row in enumerate(values):
+        for x, value in enumerate(row):
+            dark = value < (lowest + 1) / 2 - 0.01
+            text = "1" if value >= 0.9995 else f"{value:.3f}".replace("0.", ".")
+            axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color="white" if dark else "black")
+    axes.set(title=title, ylabel="layer", yticks=range(len(values)))
+    axes.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right", rotation_mode="anchor", family="monospace")
+    axes.tick_params(length=0)
+    return figure
+
+
+@rc_context(STYLE)
+def parameter_map(models: dict[str, list[tuple[str, int]]]) -> Figure:
+    """Where the parameters sit: for each model one bar to scale, cut into its parts in the order of the data's way.
+
+    `models` maps a model's name to its parts, (label, parameters). The embedding tables come first; a part whose
+    label begins with "layer" is an encoder layer.
+    """
+    figure, (axes,) = _axes(height=1.0 + 1.1 * len(models))
+    widest = max(sum(count for _, count in parts) for parts in models.values())
+    for row, (name, parts) in enumerate(models.items()):
+        left = 0
+        for label, count in parts:
+            layer = label.startswith("layer")
+            bar = axes.barh(
+                row, count, left=left, height=0.55, color=SKY if layer else ORANGE, edgecolor="white", linewidth=1.2
+            )
+            for patch in bar:
+                patch.set_hatch("" if layer else "///")
+            if count > 0.03 * widest:
+                text = label.removeprefix("layer ") if layer else label
+                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+                axes.text(left + count / 2, row, text, ha="center", va="center", fontsize=9, bbox=box)
+            left += count
+        axes.text(0, row - 0.38, f"{name}: {left / 1e6:,.1f} million", va="bottom", fontweight="bold")
+    axes.set(xlabel="parameters (millions)", yticks=[], ylim=(len(models) - 0.5, -0.85))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:,.3g}")
+    axes.spines["left"].set_visible(False)
+    parts = next(iter(models.values()))
+    share = sum(count for label, count in parts if not label.startswith("layer")) / sum(count for _, count in parts)
+    axes.set_title(f"Outside the encoder layers (hatched): {share:.0%} of the parameters of {next(iter(models))}")
+    return figure
+
+
+@rc_context(STYLE)
+def cosines_by_token(tokens: list[str], cosines: dict[str, list[float]], *, title: str) -> Figure:
+    """For each token a cosine, one marked line for each entry of `cosines`."""
+    figure, (axes,) = _axes()
+    for (label, values), marker in zip(cosines.items(), "osD^", strict=False):
+        axes.plot(range(len(tokens)), values, marker=marker, markersize=5, linewidth=1.2, label=label)
+    axes.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right")
+    axes.set(title=title, ylabel="cosine (1: the same direction)", xlabel="token")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False)
     return figure

@@ -1,0 +1,190 @@
+"""The exercises of chapter 2: special tokens."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from bertutil.exercises import Exercise, Wrong, call
+
+_TINY_VOCABULARY = ["[PAD]", "the", "river", "[SEP]", "bank", "##s", "[UNK]", "was", "wide", ".", "[MASK]", "[CLS]"]
+
+
+def tiny_model(seed: int) -> BertModel:
+    """A small random model that knows every id of BERT's vocabulary and reacts clearly to what it is given."""
+    config = BertConfig(
+        vocab_size=30_522,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        initializer_range=0.5,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: BertModel = BertModel(config).eval()
+    return model
+
+
+def _judge_lay_out(function: Any) -> None:
+    cls, sep = 7, 9
+    for first, second in [([21, 22, 23], None), ([31], [41, 42]), ([51, 52], [61, 62, 63])]:
+        given = list(first), None if second is None else list(second)
+        answer = call(function, *given, cls, sep)
+        if given != (first, second):
+            raise Wrong("your function changes the lists it is given; build a new list instead, such as [cls, *first]")
+        try:
+            row = [int(i) for i in answer]
+        except (TypeError, ValueError):
+            raise Wrong(f"return a list of ids; this is a {type(answer).__name__}") from None
+        _compare_rows(row, first, second, cls, sep)
+
+
+def _compare_rows(row: list[int], first: list[int], second: list[int] | None, cls: int, sep: int) -> None:
+    expected = [cls, *first, sep] + ([] if second is None else [*second, sep])
+    shown = f"for {first} and {second}, with cls={cls} and sep={sep}, it returns {row}"
+    if row == expected:
+        return
+    if {101, 102} & set(row):
+        raise Wrong(f"{shown}: the ids 101 and 102 stand in it; take cls and sep from the arguments")
+    if row == [*first, *(second or [])]:
+        raise Wrong(f"{shown}: there is no special token in it")
+    if row == expected[:-1]:
+        raise Wrong(f"{shown}: the last [SEP] is missing; every sentence is closed by one, the last one too")
+    if second is not None and row == [cls, *first, *second, sep]:
+        raise Wrong(f"{shown}: there is no [SEP] between the two sentences")
+    if second is not None and row == expected[: len(first) + 2]:
+        raise Wrong(f"{shown}: the second sentence is missing")
+    if row.count(cls) > 1:
+        raise Wrong(f"{shown}: [CLS] opens the row once; a second sentence does not get its own")
+    if second is None and row == [*expected, sep]:
+        raise Wrong(f"{shown}: without a second sentence there is nothing to close a second time")
+    raise Wrong(f"{shown}; expected is {expected}")
+
+
+def _judge_text_mask(function: Any) -> None:
+    tokenizer = BertTokenizer(vocab={token: i for i, token in enumerate(_TINY_VOCABULARY)})
+    rows = [
+        ["[CLS]", "the", "river", "bank", "##s", "[SEP]", "was", "[UNK]", ".", "[SEP]"],
+        ["[CLS]", "[UNK]", "was", "wide", ".", "[SEP]", "[PAD]", "[PAD]", "[PAD]", "[PAD]"],
+    ]
+    ids = torch.tensor(tokenizer.convert_tokens_to_ids([token for row in rows for token in row])).reshape(2, -1)
+    given = ids.clone()
+    answer = call(function, given, tokenizer)
+    if not torch.equal(given, ids):
+        raise Wrong("your function changes the tensor of ids; make a new one")
+    if not isinstance(answer, Tensor) or answer.shape != ids.shape:
+        shape = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise Wrong(f"return a tensor of the shape {list(ids.shape)}, one value for each id; this is {shape}")
+    if answer.dtype != torch.bool and not bool(((answer == 0) | (answer == 1)).all()):
+        raise Wrong("the values must be True and False (or 1 and 0)")
+    mask = answer.bool()
+    reasons = {
+        "[UNK]": (False, "[UNK] stands for a word of the text, so it must be True"),
+        "[PAD]": (True, "[PAD] is filling and no text, so it must be False"),
+        "[CLS]": (True, "[CLS] must be False"),
+        "[SEP]": (True, "every [SEP] must be False, the one in the middle of a pair too"),
+    }
+    tokens = [token for row in rows for token in row]
+    expected = torch.tensor([token not in ("[CLS]", "[SEP]", "[PAD]") for token in tokens]).reshape(ids.shape)
+    if torch.equal(mask, ~expected):
+        raise Wrong("the mask is the wrong way round: True is for the tokens of the text")
+    for token, value in zip(tokens, mask.flatten().tolist(), strict=True):
+        if token in reasons and value is reasons[token][0]:
+            raise Wrong(reasons[token][1])
+    if not torch.equal(mask, expected):
+        raise Wrong("some token of the text is False; every one of them must be True")
+
+
+def _judge_cosines_without_cls(function: Any) -> None:
+    for seed, length in [(1, 9), (2, 6)]:
+        model = tiny_model(seed)
+        ids = [101, *range(2000 + seed, 2000 + seed + length - 2), 102]
+        answer = call(function, model, list(ids))
+        try:
+            values = torch.as_tensor(answer, dtype=torch.float32).detach()
+        except (TypeError, ValueError, RuntimeError):
+            raise Wrong(f"return a tensor of cosines; this is a {type(answer).__name__}") from None
+        _compare_cosines(values, model, ids)
+
+
+def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
+    n = len(ids) - 1
+    if values.ndim == 0:
+        raise Wrong(f"return one cosine for each of the {n} tokens after [CLS], not one number for all")
+    if values.shape != (n,):
+        raise Wrong(
+            f"for a row of {len(ids)} ids the answer has the shape {list(values.shape)}; it must be [{n}], "
+            "one cosine for every token but [CLS]"
+        )
+    whole, kept, moved = _last(model, ids, 0), _last(model, ids[1:], 1), _last(model, ids[1:], 0)
+    cosine: Callable[..., Tensor] = torch.cosine_similarity
+    candidates = [
+        (cosine(whole[1:], kept, dim=-1), None),
+        (
+            cosine(whole[1:], moved, dim=-1),
+            "the tokens moved to other positions; give each one its old position with position_ids",
+        ),
+        (
+            cosine(whole[:-1], kept, dim=-1),
+            "the rows are compared one token apart: with [CLS] gone, token 0 belongs to token 1 of the whole row",
+        ),
+        (
+            cosine(whole[:-1], moved, dim=-1),
+            "the rows are compared one token apart, and the tokens moved to other positions",
+        ),
+        (
+            torch.ones(n),
+            "all cosines are 1; is [CLS] left out in one of the two runs, and is the layer the last one?",
+        ),
+        ((whole[1:] * kept).sum(dim=-1), "these are dot products; the cosine divides by both lengths"),
+        (1 - cosine(whole[1:], kept, dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
+    ]
+    for candidate, reason in candidates:
+        if torch.allclose(values, candidate, atol=1e-4):
+            if reason:
+                raise Wrong(reason)
+            return
+    raise Wrong(
+        "these are not the cosines at the last layer. Does your function use the `model` it is given (not "
+        "bert.model), with the same segment ids (all 0) and an attention mask of ones in both runs?"
+    )
+
+
+@torch.no_grad()
+def _last(model: BertModel, ids: list[int], start: int) -> Tensor:
+    """The last layer's vectors of a row whose positions begin at `start`."""
+    positions = torch.arange(start, start + len(ids))[None]
+    states: Tensor = model(input_ids=torch.tensor([ids]), position_ids=positions).last_hidden_state[0]
+    return states
+
+
+lay_out = Exercise(
+    _judge_lay_out,
+    [
+        "A row is a list, and [a, *b] is a list with a and then all of b. Which parts are there in every row?",
+        "Start with row = [cls, *first, sep]. What has to follow where second is not None?",
+        "if second is not None: row = [*row, *second, sep]",
+    ],
+)
+
+text_mask = Exercise(
+    _judge_text_mask,
+    [
+        "Which of the five special tokens stand for no word of the text? tokenizer.cls_token_id is the id of [CLS].",
+        "torch.isin(ids, other) is True where an id is one of the tensor `other`; ~ turns True and False round.",
+        "[UNK] stands for a word, so tokenizer.all_special_ids has one id too many for this purpose.",
+    ],
+)
+
+cosines_without_cls = Exercise(
+    _judge_cosines_without_cls,
+    [
+        "Run the model twice: with all ids, and with ids[1:]. In the second run, give position_ids from 1 on.",
+        "row(ids[1:], range(1, len(ids)), model)[-1] has the last layer of the second run. Its token 0 is token 1 of "
+        "the whole row.",
+        "Compare row(ids, model=model)[-1, 1:] with it: torch.cosine_similarity(..., ..., dim=-1).",
+    ],
+)

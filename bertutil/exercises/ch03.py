@@ -1,0 +1,264 @@
+"""The exercises of chapter 3: WordPiece, characters without an entry, the tokens of each word."""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from bertutil.encoding import Encoding, Word
+from bertutil.exercises import Exercise, NotTried, Wrong, call
+
+UNKNOWN = "[UNK]"
+
+
+class _Endless(Exception):
+    """The learner's loop has asked the vocabulary far more often than any search needs to."""
+
+
+class _Vocabulary(dict[str, int]):
+    """A vocabulary that stops a search without an end: such a loop would hang the reader's kernel."""
+
+    asked = 0
+
+    def _count(self) -> None:
+        self.asked += 1
+        if self.asked > 100_000:
+            raise _Endless
+
+    def __contains__(self, key: object) -> bool:
+        self._count()
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> int:
+        self._count()
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._count()
+        return super().get(key, default)
+
+
+def _vocabulary() -> _Vocabulary:
+    letters = "abcdefghijklmnoprstuvwx"
+    entries = [UNKNOWN, *letters, *(f"##{letter}" for letter in letters)]
+    entries += ["bed", "bedroom", "em", "seas", "sea", "river", "bank", "done", "xx"]
+    entries += ["##bed", "##room", "##rooms", "##ding", "##hell", "##shell", "##side", "##bank", "##s", "##xx"]
+    return _Vocabulary({entry: i for i, entry in enumerate(dict.fromkeys(entries))})
+
+
+def _ask(first: bool, answer: Any, *arguments: Any) -> Any:
+    """call(), where a None in the middle is a forgotten return and not an untouched stub."""
+    try:
+        return call(answer, *arguments)
+    except NotTried:
+        if first:
+            raise
+        raise Wrong(f"for {arguments[0]!r:.40} your function returned None: is a return missing?") from None
+
+
+def _splits(word: str, vocab: _Vocabulary, start: int = 0) -> Iterator[list[str]]:
+    """Every way to cut a word into entries, the longest front first. WordPiece takes the first one."""
+    if start == len(word):
+        yield []
+    for end in range(len(word), start, -1):
+        piece = "##" * (start > 0) + word[start:end]
+        if piece in vocab:
+            for rest in _splits(word, vocab, end):
+                yield [piece, *rest]
+
+
+def _reference(word: str, vocab: _Vocabulary) -> list[str]:
+    """The right answer. Where every character has both of its entries, greedy search never needs to go back."""
+    if len(word) > 100 or any(letter not in vocab for letter in word):
+        return [UNKNOWN]
+    return next(_splits(word, vocab))
+
+
+def _judge_wordpiece(answer: Any) -> None:
+    vocab = _vocabulary()
+    rng = random.Random()
+    words = ["bed", "bedrooms", "embeddings", "seashell", "riverbank", "roombed", "b", "embed"]
+    words += ["done✓", "✓", "done✓bed", "x" * 100, "x" * 101, "x" * 40 + "✓", ""]
+    words += ["".join(rng.choices("bedroomsaxi✓", weights=[8] * 11 + [1], k=rng.randint(2, 12))) for _ in range(60)]
+    for word in words:
+        vocab.asked = 0
+        expected = _reference(word, vocab)
+        vocab.asked = 0
+        try:
+            found = _ask(word == words[0], answer, word, vocab)
+        except Wrong as error:
+            if not isinstance(error.__cause__, _Endless):
+                raise
+            raise Wrong(
+                f"for {word!r} your loop does not end. When no piece fits at a place, stop and return ['[UNK]']; "
+                "otherwise move on to where the piece ended"
+            ) from None
+        if found != expected:
+            raise Wrong(_why_wordpiece(word, found, expected, vocab))
+
+
+def _why_wordpiece(word: str, found: Any, expected: list[str], vocab: _Vocabulary) -> str:
+    shown = word if len(word) < 30 else f"{word[:5]}... ({len(word)} characters)"
+    if isinstance(found, str):
+        return f"for {shown!r} you returned the str {found!r:.40}; return a list of pieces, also when it is only one"
+    if not isinstance(found, list):
+        return f"for {shown!r} you returned a {type(found).__name__}; return a list of pieces"
+    if not all(isinstance(piece, str) for piece in found):
+        return f"for {shown!r} you returned {found!r:.60}; each piece is a str, as it stands in the vocabulary"
+    if word == "":
+        return f"an empty word has no pieces, so the answer is []; you returned {found!r:.60}"
+    if len(word) == 100 and found == [UNKNOWN]:
+        return "a word of exactly 100 characters is still split; only longer ones become ['[UNK]']"
+    if len(word) > 100:
+        return f"a word of {len(word)} characters is longer than the limit of 100: the answer is ['[UNK]']"
+    if expected == [UNKNOWN]:
+        if UNKNOWN in found:
+            return f"one place in {shown!r} fits no piece, so the WHOLE word is ['[UNK]']; you returned {found}"
+        return f"{shown!r} holds a character without an entry; the answer is ['[UNK]'], you returned {found}"
+    if found == [piece.removeprefix("##") for piece in expected]:
+        return f"for {shown!r} you returned {found}: every piece after the first one is written with '##' in front"
+    if found and any(piece not in vocab for piece in found):
+        strange = next(piece for piece in found if piece not in vocab)
+        return f"for {shown!r} you returned the piece {strange!r}, which is not in the vocabulary"
+    if "".join(piece.removeprefix("##") for piece in found) != word:
+        return f"for {shown!r} you returned {found}, which is not the whole word put together"
+    return f"for {shown!r} the longest piece that fits comes first, at each place: {expected}; you returned {found}"
+
+
+wordpiece = Exercise(
+    _judge_wordpiece,
+    [
+        "Two loops: the outer one moves `start` through the word, the inner one shortens the piece from its end.",
+        "Write '##' in front of word[start:end] when start is greater than 0, look it up, and go on at `end`.",
+        "Python's `for ... else` helps: else runs when the inner loop found nothing; there return ['[UNK]'].",
+    ],
+)
+
+
+def _judge_isolate(answer: Any) -> None:
+    known = set("abcdefghijklmnopqrstuvwxyz.,!-'")
+    texts = ["love👍", "love 👍", "👍love", "done✓ and ☃done", "so☃so", "a👍☃b", "no change here, it's fine.", "☃"]
+    texts += ["don't-do✓that!", "", "  two   spaces ✓", "tab\t✓tab"]
+    for text in texts:
+        found = _ask(text == texts[0], answer, text, _is_known(known))
+        pieces = [f" {c} " if not c.isspace() and c not in known else c for c in text]
+        expected = "".join(pieces).split()
+        if not isinstance(found, str):
+            raise Wrong(f"return a str; for {text!r} you returned a {type(found).__name__}")
+        if found.split() != expected:
+            raise Wrong(_why_isolate(text, found, expected, known))
+
+
+def _is_known(known: set[str]) -> Callable[[str], bool]:
+    def is_known(character: str) -> bool:
+        if not isinstance(character, str) or len(character) != 1:
+            raise ValueError(f"is_known() takes one character, and was asked for {character!r}")
+        return character.isspace() or character in known
+
+    return is_known
+
+
+def _why_isolate(text: str, found: str, expected: list[str], known: set[str]) -> str:
+    got = found.split()
+    strange = {c for c in text if c not in known and not c.isspace()}
+    if strange - set(found):
+        return f"for {text!r} a character got lost: it has to stay, with a space on each side; you returned {found!r}"
+    if "".join(got) != "".join(expected):
+        return f"for {text!r} your answer {found!r} no longer holds the same characters"
+    if len(got) > len(expected):
+        return f"for {text!r} you cut apart more than needed: {found!r}; only unknown characters get their spaces"
+    if found == text:
+        return f"nothing has changed in {text!r}; a character for which is_known() is False gets a space on each side"
+    return (
+        f"for {text!r} an unknown character still touches its neighbour: {found!r}. "
+        "It needs a space before it AND a space after it, also next to another unknown one"
+    )
+
+
+isolate = Exercise(
+    _judge_isolate,
+    [
+        "Go through the text character by character and build a new one.",
+        "A known character goes in as it is; an unknown one goes in as f' {character} '.",
+        "''.join(character if is_known(character) else f' {character} ' for character in text)",
+    ],
+)
+
+
+def _encoding(words: list[tuple[str, list[str]]], padding: int) -> Encoding:
+    """One encoded text, made by hand: words and their tokens between [CLS] and [SEP], then padding."""
+    tokens, index, places, start = ["[CLS]"], [-1], [], 0
+    for i, (word, pieces) in enumerate(words):
+        tokens += pieces
+        index += [i] * len(pieces)
+        places.append(Word(word, start, start + len(word), len(pieces), UNKNOWN in pieces))
+        start += len(word) + 1
+    tokens.append("[SEP]")
+    word_index = torch.tensor([[*index, -1, *[-1] * padding]])
+    real = torch.tensor([[1] * len(tokens) + [0] * padding])
+    return Encoding(
+        input_ids=real * 7,
+        token_type_ids=torch.zeros_like(real),
+        attention_mask=real,
+        content_mask=word_index >= 0,
+        central=word_index >= 0,
+        word_index=word_index,
+        text_index=torch.tensor([0]),
+        tokens=[tokens],
+        words=[places],
+        dropped=[[]],
+    )
+
+
+def _judge_tokens_by_word(answer: Any) -> None:
+    texts: list[list[tuple[str, list[str]]]] = [
+        [("the", ["the"]), ("walrus", ["wal", "##rus"]), ("sleeps", ["sleeps"]), (".", ["."])],
+        [("don't", ["don", "'", "t"]), ("cut", ["cut"]), ("U.S.A.", ["u", ".", "s", ".", "a", "."])],
+        [("\ufffd", []), ("and", ["and"]), ("\u200b", []), ("done✓", [UNKNOWN]), ("\u0301", [])],
+        [("bank", ["bank"]), ("to", ["to"]), ("bank", ["bank"])],
+        [],
+    ]
+    for words in texts:
+        for padding in (0, 2):
+            found = call(answer, _encoding(words, padding))
+            if not isinstance(found, list):
+                raise Wrong(f"return a list of (word, tokens) pairs; you returned a {type(found).__name__}")
+            try:
+                pairs = [(str(word), list(tokens)) for word, tokens in found]
+            except (TypeError, ValueError):
+                raise Wrong(f"each element is a pair (word, list of tokens); yours begins with {found[:1]}") from None
+            if pairs != words:
+                raise Wrong(_why_tokens(pairs, words))
+
+
+def _why_tokens(found: list[tuple[str, list[str]]], words: list[tuple[str, list[str]]]) -> str:
+    tokens = [token for _, pieces in found for token in pieces]
+    if any(word.startswith("Word(") for word, _ in found):
+        return "the first part of a pair is the word's text, a str: word.text"
+    if "[CLS]" in tokens or "[SEP]" in tokens:
+        return (
+            "[CLS] or [SEP] is among a word's tokens. Their word_index is -1, and in Python the index -1 means "
+            "the LAST word: leave out the tokens with word_index -1"
+        )
+    if len(found) < len(words) and all(pieces for _, pieces in found):
+        if len({word for word, _ in words}) < len(words):
+            return "a text can hold the same word twice, and each one is a pair of its own: go by the word's index"
+        return "a word without tokens got lost; it belongs in the list as well, with an empty list of tokens"
+    if len(found) > len(words):
+        return (
+            f"there are {len(words)} words and your list has {len(found)} pairs. A token without '##' does not "
+            'always begin one of our words ("don\'t" has three such tokens): go by word_index'
+        )
+    pair, expected = next((a, b) for a, b in zip([*found, None], [*words, None], strict=False) if a != b)
+    return f"the pair {expected} was expected, and yours is {pair}"
+
+
+tokens_by_word = Exercise(
+    _judge_tokens_by_word,
+    [
+        "Begin with one empty list for every word of encoding.words[0].",
+        "encoding.tokens[0] and encoding.word_index[0].tolist() run side by side: zip() them.",
+        "Skip the tokens whose index is -1; put each other token into the list at its index.",
+    ],
+)

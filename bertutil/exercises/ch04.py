@@ -1,0 +1,171 @@
+"""The exercises of chapter 4: segment ids, masks and positions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises.ch02 import tiny_model
+
+
+def _judge_segment_ids(function: Any) -> None:
+    for n_first, n_second in [(4, 0), (3, 5), (1, 1), (6, 2)]:
+        answer = call(function, n_first, n_second)
+        try:
+            segments = [int(i) for i in answer]
+        except (TypeError, ValueError):
+            raise Wrong(f"return a list of numbers; this is a {type(answer).__name__}") from None
+        expected = [0] * (n_first + 2) + ([1] * (n_second + 1) if n_second else [])
+        if segments != expected:
+            raise Wrong(_segment_reason(segments, expected, n_first, n_second))
+
+
+def _segment_reason(segments: list[int], expected: list[int], n_first: int, n_second: int) -> str:
+    shown = f"for {n_first} and {n_second} tokens it returns {segments}"
+    if n_second == 0 and segments and set(segments) == {1}:
+        return f"{shown}: a single sentence is segment 0 (the 2019 article has 1 here)"
+    if n_second == 0 and segments == [0] * (n_first + 2) + [1]:
+        return f"{shown}: without a second sentence there is no second [SEP]"
+    if segments == [0] * n_first + [1] * n_second:
+        return f"{shown}: [CLS] and the [SEP]s are tokens of the row too and need a segment id each"
+    if segments == [value + 1 for value in expected]:
+        return f"{shown}: the segments are numbered 0 and 1, not 1 and 2"
+    if segments == [1 - value for value in expected]:
+        return f"{shown}: the first sentence is segment 0, the second one segment 1"
+    if len(segments) != len(expected):
+        return (
+            f"{shown}, which is {len(segments)} ids; the row has {len(expected)} tokens: [CLS], the first sentence, "
+            f"[SEP]{', the second sentence, [SEP]' if n_second else ''}"
+        )
+    if segments == [0] * (n_first + 1) + [1] * (n_second + 2):
+        return f"{shown}: the [SEP] that closes the first sentence belongs to the first sentence"
+    return f"{shown}; expected is {expected}"
+
+
+def _judge_pad_rows(function: Any) -> None:
+    pad = 5
+    for rows in ([[101, 21, 22, 23, 102], [101, 31, 102]], [[101, 102], [101, 41, 42, 102], [101, 51, 102]]):
+        answer = call(function, [list(row) for row in rows], pad)
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            raise Wrong("return two tensors: the ids and the attention mask")
+        try:
+            ids, mask = (torch.as_tensor(part).long() for part in answer)
+        except (TypeError, ValueError, RuntimeError):
+            raise Wrong("the two answers must be tensors of numbers, with rows of equal length") from None
+        _compare_padded(ids, mask, rows, pad)
+
+
+def _compare_padded(ids: Tensor, mask: Tensor, rows: list[list[int]], pad: int) -> None:
+    longest = max(map(len, rows))
+    shape = [len(rows), longest]
+    fill = [longest - len(row) for row in rows]
+    expected_ids = torch.tensor([row + [pad] * n for row, n in zip(rows, fill, strict=True)])
+    expected_mask = torch.tensor([[1] * len(row) + [0] * n for row, n in zip(rows, fill, strict=True)])
+    if torch.equal(ids, expected_mask) and torch.equal(mask, expected_ids):
+        raise Wrong("the two answers are in the other order; the ids come first, then the attention mask")
+    for name, tensor in (("ids", ids), ("mask", mask)):
+        if list(tensor.shape) != shape:
+            raise Wrong(
+                f"the {name} have the shape {list(tensor.shape)}; for {len(rows)} rows, the longest of {longest} "
+                f"tokens, it must be {shape}"
+            )
+    if torch.equal(ids, torch.tensor([[pad] * n + row for row, n in zip(rows, fill, strict=True)])):
+        raise Wrong("the padding stands on the left; BERT counts positions from the left, so it must be on the right")
+    if torch.equal(ids, expected_ids.masked_fill(expected_mask == 0, 0)):
+        raise Wrong(f"the rows are filled with 0; use the id that is handed in, here pad={pad}")
+    if not torch.equal(ids, expected_ids):
+        raise Wrong(
+            f"for the rows {rows} and pad={pad} the ids are {ids.tolist()}; expected are {expected_ids.tolist()}"
+        )
+    if torch.equal(mask, torch.ones_like(mask)):
+        raise Wrong("the mask is 1 everywhere, so the model would read the padding as text; padding gets 0")
+    if torch.equal(mask, 1 - expected_mask):
+        raise Wrong("the mask is the wrong way round: 1 is for real tokens, 0 for padding")
+    if not torch.equal(mask, expected_mask):
+        raise Wrong(f"for the rows {rows} the mask is {mask.tolist()}; expected is {expected_mask.tolist()}")
+
+
+def _judge_ignores_first(function: Any) -> None:
+    verdicts = []
+    for seed, n_first, n_second in [(1, 4, 3), (2, 2, 6)]:
+        ids = torch.tensor([[101, *range(2000, 2000 + n_first), 102, *range(3000, 3000 + n_second), 102]])
+        segments = torch.tensor([[0] * (n_first + 2) + [1] * (n_second + 1)])
+        for truth, name, run in _calls(seed):
+            given = ids.clone(), segments.clone()
+            answer = call(function, run, *given)
+            if not torch.equal(given[0], ids) or not torch.equal(given[1], segments):
+                raise Wrong("your function changes the tensors it is given; work on ids.clone()")
+            if isinstance(answer, Tensor) and answer.numel() == 1:
+                answer = answer.item()
+            if not isinstance(answer, bool):
+                raise Wrong(f"return True or False; this is {answer!r:.60}")
+            verdicts.append((truth, answer, name))
+    if not any(truth is answer for truth, answer, _ in verdicts):
+        raise Wrong("every verdict is the wrong way round: True means that the first sentence is ignored")
+    for truth, answer, name in verdicts:
+        if truth and not answer:
+            raise Wrong(
+                f"it returns False for a call that {name}. Do you look at vectors of the second sentence? A token's "
+                "own vector moves whenever the token is changed, whatever the mask is"
+            )
+        if answer and not truth:
+            raise Wrong(
+                f"it returns True for a call that {name}. Is a token of the first sentence changed, and are the "
+                "vectors before and after the change compared?"
+            )
+
+
+def _calls(seed: int) -> list[tuple[bool, str, Callable[[Tensor, Tensor], Tensor]]]:
+    """Ways to run a pair: whether the first sentence is ignored, in words, and the function."""
+    model = tiny_model(seed)
+
+    def run(**inputs: Tensor) -> Tensor:
+        with torch.no_grad():
+            states: Tensor = model(**inputs).last_hidden_state
+        return states
+
+    def right(ids: Tensor, segments: Tensor) -> Tensor:
+        return run(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=segments)
+
+    def trapped(ids: Tensor, segments: Tensor) -> Tensor:
+        return run(input_ids=ids, attention_mask=segments)
+
+    def without_segments(ids: Tensor, segments: Tensor) -> Tensor:
+        return run(input_ids=ids, attention_mask=torch.ones_like(ids))
+
+    return [
+        (False, "hands over mask and segment ids as it should", right),
+        (True, "gives the segment ids as the attention mask", trapped),
+        (False, "leaves the segment ids out but masks nothing", without_segments),
+    ]
+
+
+segment_ids = Exercise(
+    _judge_segment_ids,
+    [
+        "On paper, for 2 and 3 tokens: [CLS] a a [SEP] b b b [SEP]. How many tokens are in each segment?",
+        "The first segment has n_first + 2 tokens: [CLS], the sentence and its [SEP]. The second has n_second + 1.",
+        "[0] * 3 is [0, 0, 0], and lists are joined with +. Leave the second part out where n_second is 0.",
+    ],
+)
+
+pad_rows = Exercise(
+    _judge_pad_rows,
+    [
+        "How long is the longest row? How many ids are missing in each of the others?",
+        "longest = max(len(row) for row in rows); a row becomes row + [pad] * (longest - len(row)).",
+        "The mask of a row is [1] * len(row) + [0] * (longest - len(row)). torch.tensor(rows) makes the tensors.",
+    ],
+)
+
+ignores_first = Exercise(
+    _judge_ignores_first,
+    [
+        "Do as in 'Sentence A could be anything': change a token of sentence A, and watch the vectors of sentence B.",
+        "other = ids.clone(); other[0, 1] = another id, for instance ids[0, 1] + 1. Compare call(ids, segments) with "
+        "call(other, segments).",
+        "second = segments[0] == 1 picks the tokens of sentence B: torch.equal(one[0, second], two[0, second]).",
+    ],
+)

@@ -1,0 +1,187 @@
+"""Exercises of chapter 6: a word vector, a mean without special tokens, text vectors from windows."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bertutil.exercises import Exercise, Wrong, call
+
+
+def _random(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
+
+
+def _as_tensor(answer: Any, shape: tuple[int, ...], meaning: str) -> Tensor:
+    """The answer, where it is a tensor of the right shape."""
+    if not isinstance(answer, Tensor):
+        raise Wrong(f"your function returns a {type(answer).__name__}; return a tensor")
+    if tuple(answer.shape) != shape:
+        raise Wrong(f"the result has the shape {list(answer.shape)}; it must be {list(shape)}: {meaning}")
+    return answer
+
+
+def _close(answer: Tensor, expected: Tensor) -> bool:
+    return torch.allclose(answer.to(expected.dtype), expected, atol=1e-5)
+
+
+def _judge_word_vector(function: Any) -> None:
+    for n_layers, seed in ((7, 0), (13, 1), (5, 2)):
+        states = _random(9, n_layers, 6, seed=seed)
+        word_index = torch.tensor([-1, 0, 1, 1, 1, 2, 3, 3, -1])
+        given = states.clone()
+        for word in (1, 3, 0):
+            answer = call(function, states, word_index, word)
+            _require_unchanged(states, given)
+            of_word = states[word_index == word]
+            last_four = of_word[:, -4:]
+            tokens = last_four.sum(1)
+            if isinstance(answer, Tensor) and answer.shape == (4 * 6,):
+                raise Wrong("you have put the four layers one after the other; the task is to add them up")
+            if isinstance(answer, Tensor) and answer.shape == tokens.shape and len(tokens) > 1:
+                raise Wrong("there is still one vector for each piece; the mean over the pieces is missing")
+            answer = _as_tensor(answer, (6,), "one vector for the word, [features]")
+            slips = {
+                "you take the mean of the four layers; the task is their sum (the direction is the same, the length "
+                "is not)": last_four.mean(1).mean(0),
+                "you add up the pieces; the task is their mean": tokens.sum(0),
+                "you take the first piece only; the word may have several": tokens[0],
+                "you take the last piece only; the word may have several": tokens[-1],
+                "you add up all layers, not the last four": of_word.sum(1).mean(0),
+                "you add up the first four layers; the last four are at the end of the axis, [-4:]": of_word[:, :4]
+                .sum(1)
+                .mean(0),
+                "you add up layers 1 to 4; count from the end of the axis, [-4:]": of_word[:, 1:5].sum(1).mean(0),
+                "you leave out the last layer: [-4:-1] stops before it": of_word[:, -4:-1].sum(1).mean(0),
+                "you take the token at place `word`, but `word` is a number among the words: look where "
+                "word_index equals it": states[word, -4:].sum(0),
+                "the mean goes over all tokens; take only those whose word_index is `word`": states[:, -4:]
+                .sum(1)
+                .mean(0),
+            }
+            _compare(answer, tokens.mean(0), slips)
+
+
+def _judge_content_mean(function: Any) -> None:
+    for lengths, seed in (([7, 4, 5], 0), ([3, 9], 1), ([6], 2)):
+        mask = torch.tensor([[int(place < length) for place in range(max(lengths))] for length in lengths])
+        vectors = _random(*mask.shape, 5, seed=seed)
+        given, given_mask = vectors.clone(), mask.clone()
+        answer = call(function, vectors, mask)
+        _require_unchanged(vectors, given)
+        _require_unchanged(mask, given_mask)
+        if isinstance(answer, Tensor) and answer.shape == (mask.shape[1], 5) and mask.shape[1] != len(lengths):
+            raise Wrong("the mean goes over the texts; the tokens are axis 1 of [texts, tokens, features]")
+        answer = _as_tensor(answer, (len(lengths), 5), "one vector for each text, [texts, features]")
+        rows = list(zip(vectors, lengths, strict=True))
+        real = torch.stack([row[:length].mean(0) for row, length in rows])
+        slips = {
+            "[CLS] and [SEP] are still in the mean": real,
+            "padding is in the mean: use the mask": vectors.mean(1),
+            "[CLS] is still in the mean: it is the first token of each text": torch.stack(
+                [row[: length - 1].mean(0) for row, length in rows]
+            ),
+            "[SEP] is still in the mean: it is the last real token, which stands at another place in each text": (
+                torch.stack([row[1:length].mean(0) for row, length in rows])
+            ),
+            "[1:-1] takes away the last column, which is [SEP] only in the longest text; in the shorter ones "
+            "[SEP] is the last token whose mask is 1": vectors[:, 1:-1].mean(1),
+            "the sum is right, but it is divided by a wrong count: divide by the tokens that you have added "
+            "up": torch.stack([row[1 : length - 1].sum(0) / length for row, length in rows]),
+            "the sum is right, but it is divided by the width of the batch; divide by the tokens that you have "
+            "added up": torch.stack([row[1 : length - 1].sum(0) / mask.shape[1] for row, length in rows]),
+            "this is the sum; divide it by the number of tokens": torch.stack(
+                [row[1 : length - 1].sum(0) for row, length in rows]
+            ),
+        }
+        _compare(answer, torch.stack([row[1 : length - 1].mean(0) for row, length in rows]), slips)
+
+
+def _judge_text_vectors(function: Any) -> None:
+    for owners, seed in (([0, 0, 0], 0), ([0, 1, 1, 2], 1), ([0, 0, 1, 2, 2, 2], 2)):
+        text_index = torch.tensor(owners)
+        vectors = _random(len(owners), 8, 5, seed=seed)
+        central = torch.zeros(len(owners), 8, dtype=torch.bool)
+        for row in range(len(owners)):
+            central[row, 1 : 3 + (3 * row) % 5] = True  # a different number of tokens in each window
+        given = vectors.clone()
+        answer = call(function, vectors, central, text_index)
+        _require_unchanged(vectors, given)
+        n = max(owners) + 1
+        if isinstance(answer, Tensor) and len(answer) == len(owners) != n:
+            raise Wrong("there is one vector for each window; put the windows of a text together, see text_index")
+        answer = _as_tensor(answer, (n, 5), "one vector for each text, [texts, features]")
+        windows = torch.stack([row[kept].mean(0) for row, kept in zip(vectors, central, strict=True)])
+
+        def each(values: Tensor, kept: Tensor, index: Tensor = text_index, n: int = n) -> Tensor:
+            return torch.stack([values[index == text][kept[index == text]].mean(0) for text in range(n)])
+
+        slips = {
+            "every window counts the same, however few tokens are taken from it; each token must count the same": (
+                torch.stack([windows[text_index == text].mean(0) for text in range(n)])
+            ),
+            "tokens are in the mean that are not to be taken from this window; use `central`": each(
+                vectors, torch.ones_like(central)
+            ),
+            "only the first window of each text is in the result": torch.stack(
+                [windows[text_index == text][0] for text in range(n)]
+            ),
+            "this is the sum; divide it by the number of tokens": torch.stack(
+                [vectors[text_index == text][central[text_index == text]].sum(0) for text in range(n)]
+            ),
+            "all texts have the same vector: keep the windows of each text apart, see text_index": vectors[central]
+            .mean(0)
+            .expand(n, -1),
+        }
+        _compare(answer, each(vectors, central), slips)
+
+
+def _compare(answer: Tensor, expected: Tensor, slips: dict[str, Tensor]) -> None:
+    """Accept the expected value; else name the slip that the answer comes from."""
+    if _close(answer, expected):
+        return
+    if answer.isnan().any():
+        raise Wrong("there is NaN in the result: have you divided 0 by 0?")
+    for reason, value in slips.items():
+        if answer.shape == value.shape and _close(answer, value):
+            raise Wrong(reason)
+    raise Wrong(
+        f"the shape is right, the values are not; the largest is off by {(answer - expected).abs().max():.3f}"
+    )
+
+
+def _require_unchanged(tensor: Tensor, before: Tensor) -> None:
+    if not torch.equal(tensor, before):
+        raise Wrong("your function has changed the tensor that it was given; work on a copy, or on a new tensor")
+
+
+word_vector = Exercise(
+    _judge_word_vector,
+    [
+        "Which rows of `states` belong to the word? `word_index == word` is a mask of True and False, and a mask can "
+        "stand in square brackets.",
+        "`states[word_index == word]` is [pieces, layers, features]. The last four layers are `[:, -4:]` of it. "
+        "Then add up one axis and take the mean over the other.",
+    ],
+)
+
+content_mean = Exercise(
+    _judge_content_mean,
+    [
+        "Make a new mask from a copy of the old one: 0 at [CLS], 0 at [SEP]. [CLS] is at place 0 in every text. "
+        "Where is [SEP]?",
+        "`mask.sum(dim=1) - 1` is the place of [SEP] in each text, because padding stands on the right. "
+        "`kept[torch.arange(len(mask)), places] = 0` writes one zero into each row.",
+        "With the new mask `kept`: `(vectors * kept[:, :, None]).sum(dim=1) / kept.sum(dim=1, keepdim=True)`.",
+    ],
+)
+
+text_vectors = Exercise(
+    _judge_text_vectors,
+    [
+        "For one text the answer is short: the mean of all its central tokens together. Go through the texts in a "
+        "loop and stack the results.",
+        "`rows = text_index == text` says which windows belong to a text. `vectors[rows]` are their vectors, "
+        "`central[rows]` is the mask that goes with them.",
+    ],
+)

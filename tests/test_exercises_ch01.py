@@ -1,0 +1,84 @@
+"""The checks of chapter 1's exercises."""
+
+import pytest
+
+from bertutil.exercises import ch01
+
+
+def stub(*_):
+    return None
+
+
+@pytest.mark.parametrize("exercise", [ch01.count_parameters, ch01.embedding_parameters, ch01.megabytes])
+def test_the_stub_is_not_tried_yet(exercise):
+    assert exercise.verdict(stub) == exercise.verdict(None) == exercise.verdict(...) == "Not tried yet."
+
+
+RIGHT = [
+    (ch01.count_parameters, lambda m: sum(p.numel() for p in m.parameters())),
+    (ch01.count_parameters, lambda m: sum(t.numel() for t in m.state_dict().values())),
+    (
+        ch01.embedding_parameters,
+        lambda c: (c.vocab_size + c.max_position_embeddings + c.type_vocab_size + 2) * c.hidden_size,
+    ),
+    (
+        ch01.embedding_parameters,
+        lambda c: sum(n * c.hidden_size for n in (c.vocab_size, c.max_position_embeddings, c.type_vocab_size, 1, 1)),
+    ),
+    (ch01.megabytes, lambda m: sum(p.numel() * p.element_size() for p in m.parameters()) / 1e6),
+    (ch01.megabytes, lambda m: sum(p.nbytes for p in m.parameters()) / 1_000_000),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
+def test_a_right_answer_passes_however_it_is_written(exercise, answer):
+    assert exercise.verdict(answer) == "Right."
+
+
+WRONG = [
+    (ch01.count_parameters, lambda m: len(list(m.parameters())), "how many tensors"),
+    (ch01.count_parameters, lambda m: sum(p.numel() for p in m.parameters() if p.requires_grad), "frozen"),
+    (ch01.count_parameters, lambda m: sum(len(p) for p in m.parameters()), "first dimension"),
+    (ch01.count_parameters, lambda m: next(m.parameters()).numel(), "first tensor alone"),
+    (ch01.count_parameters, lambda m: 22, "it gave 22"),
+    (ch01.count_parameters, 22, "hand in the function itself"),
+    (ch01.count_parameters, lambda m: m.nonsense, "raised AttributeError"),
+    (ch01.embedding_parameters, lambda c: c.vocab_size * c.hidden_size, "word table alone"),
+    (
+        ch01.embedding_parameters,
+        lambda c: (c.vocab_size + c.max_position_embeddings) * c.hidden_size,
+        "segment table is missing",
+    ),
+    (
+        ch01.embedding_parameters,
+        lambda c: (c.vocab_size + c.max_position_embeddings + c.type_vocab_size) * c.hidden_size,
+        "LayerNorm",
+    ),
+    (ch01.embedding_parameters, lambda c: 1, "it gave 1"),
+    (ch01.megabytes, lambda m: sum(p.numel() for p in m.parameters()) / 1e6, "several bytes"),
+    (ch01.megabytes, lambda m: sum(p.numel() for p in m.parameters()) * 4 / 1e6, "not every model is in float32"),
+    (ch01.megabytes, lambda m: sum(p.nbytes for p in m.parameters()), "in bytes"),
+    (ch01.megabytes, lambda m: sum(p.nbytes for p in m.parameters()) / 2**20, "mebibytes"),
+    (ch01.megabytes, lambda m: "big", "checking it stopped with TypeError"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
+def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
+    verdict = exercise.verdict(answer)
+    assert verdict.startswith("Not right yet: ")
+    assert reason in verdict
+
+
+def test_hints_come_in_steps_and_say_whether_there_are_more(capsys):
+    for step in (1, 2, 3, 9):
+        ch01.embedding_parameters.hint(step)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Hint 1 of 3: There are three tables")
+    assert lines[0].endswith("(hint(2) says more)")
+    assert lines[2] == lines[3]
+
+
+def test_check_prints_the_verdict(capsys):
+    ch01.count_parameters.check(stub)
+    assert capsys.readouterr().out == "Not tried yet.\n"

@@ -1,0 +1,133 @@
+"""The checkers of chapter 5 accept every right answer and name what is wrong with the others."""
+
+import math
+
+import pytest
+import torch
+from scipy.spatial.distance import cosine as cosine_distance
+
+from bertutil.exercises import ch05
+
+
+def stub(*_):
+    return ...
+
+
+def padded(states, mask, i):
+    return torch.stack(states)[:, i].permute(1, 0, 2)
+
+
+def masked(states, mask, i):
+    return padded(states, mask, i)[mask[i].bool()]
+
+
+def reshaped(states, mask, i):
+    kept = torch.stack(states)[:, i][:, mask[i].bool()]
+    return kept.reshape(kept.shape[1], kept.shape[0], -1)
+
+
+def zeroed(a, b, feature):
+    a, b = a.clone(), b.clone()
+    a[feature] = b[feature] = 0
+    return torch.cosine_similarity(a, b, dim=0)
+
+
+def zeroed_in_place(a, b, feature):
+    a[feature] = b[feature] = 0
+    return torch.cosine_similarity(a, b, dim=0)
+
+
+def without(a, b, feature):
+    kept = [i for i in range(len(a)) if i != feature]
+    return torch.cosine_similarity(a[kept], b[kept], dim=0).item()
+
+
+def only_product(a, b, feature):
+    return (a @ b - a[feature] * b[feature]) / (a.norm() * b.norm())
+
+
+def previous(a, b, feature):
+    return without(a, b, feature - 1)
+
+
+RIGHT = [
+    (ch05.count_values, lambda n, tokens, features: (n + 1) * len(tokens) * max(tokens) * features),
+    (ch05.count_values, lambda n, tokens, features: torch.zeros(n + 1, len(tokens), max(tokens), features).numel()),
+    (
+        ch05.count_values,
+        lambda n, tokens, features: torch.tensor(math.prod((n + 1, len(tokens), max(tokens), features))),
+    ),
+    (ch05.cosine_without, without),
+    (ch05.cosine_without, zeroed),
+    (
+        ch05.cosine_without,
+        lambda a, b, f: 1 - cosine_distance(torch.cat([a[:f], a[f + 1 :]]), torch.cat([b[:f], b[f + 1 :]])),
+    ),
+    (ch05.text_states, masked),
+    (ch05.text_states, lambda states, mask, i: padded(states, mask, i)[: mask[i].sum()]),
+    (ch05.text_states, lambda states, mask, i: torch.stack([state[i][mask[i] == 1] for state in states], dim=1)),
+    (ch05.text_states, lambda states, mask, i: torch.stack(states, dim=2)[i, mask[i].nonzero().flatten()]),
+]
+
+WRONG = [
+    (
+        ch05.count_values,
+        lambda n, tokens, features: n * len(tokens) * max(tokens) * features,
+        "the embedding output, layer 0, is not",
+    ),
+    (ch05.count_values, lambda n, tokens, features: (n + 1) * sum(tokens) * features, "padded to the longest"),
+    (ch05.count_values, lambda n, tokens, features: (n + 1) * max(tokens) * features, "more than one text"),
+    (ch05.count_values, lambda n, tokens, features: len(tokens) * max(tokens) * features, "this is one layer"),
+    (ch05.count_values, lambda n, tokens, features: (n + 1) * len(tokens) * features, "for each token"),
+    (ch05.count_values, lambda n, tokens, features: (n + 1) * len(tokens) * (max(tokens) + 2) * features, "already"),
+    (ch05.count_values, lambda n, tokens, features: n + 1 + len(tokens) + max(tokens) + features, "multiply"),
+    (ch05.count_values, lambda n, tokens, features: (n + 1, len(tokens), max(tokens), features), "this is a tuple"),
+    (ch05.count_values, 219_648, "hand in the function"),
+    (ch05.cosine_without, lambda a, b, f: torch.cosine_similarity(a, b, dim=0), "with all features"),
+    (ch05.cosine_without, only_product, "still counts in the two lengths"),
+    (ch05.cosine_without, zeroed_in_place, "changes the vectors"),
+    (ch05.cosine_without, previous, "indices begin at 0"),
+    (ch05.cosine_without, lambda a, b, f: torch.cosine_similarity(a[:f], b[:f], dim=0), "everything behind"),
+    (ch05.cosine_without, lambda a, b, f: 1 - without(a, b, f), "1 minus the cosine"),
+    (ch05.cosine_without, lambda a, b, f: a @ b - a[f] * b[f], "divide it by the two lengths"),
+    (ch05.cosine_without, lambda a, b, f: 0.123, "expected is"),
+    (ch05.cosine_without, lambda a, b, f: torch.ones(3), "of shape [3]"),
+    (ch05.cosine_without, lambda a, b, f: "much", "this is a str"),
+    (ch05.text_states, lambda s, mask, i: torch.stack(s).squeeze(1).permute(1, 0, 2), "squeeze changes nothing"),
+    (ch05.text_states, lambda s, mask, i: torch.stack(s).transpose(0, 1), "batch axis is still there"),
+    (ch05.text_states, padded, "the padding is still there"),
+    (ch05.text_states, lambda s, mask, i: padded(s, mask, i) * mask[i][:, None, None], "not set to 0"),
+    (ch05.text_states, lambda s, mask, i: torch.stack(s)[:, i], "the layers come first"),
+    (ch05.text_states, lambda s, mask, i: masked(s, mask, i).transpose(0, 1), "the layers come first"),
+    (ch05.text_states, lambda s, mask, i: masked(s, mask, 0), "the vectors of text 0"),
+    (ch05.text_states, lambda s, mask, i: masked(s, mask, i).transpose(1, 2), "for tokens, layers, features"),
+    (ch05.text_states, lambda s, mask, i: masked(s[1:], mask, i), "expected is [3, 4, 6]"),
+    (ch05.text_states, lambda s, mask, i: masked(s, mask, i) + 1, "the numbers are others"),
+    (ch05.text_states, lambda s, mask, i: [state[i] for state in s], "this is a list"),
+    (ch05.text_states, lambda s, mask, i: s[99], "your function raised IndexError"),
+    (ch05.text_states, reshaped, "they do not turn the box"),
+    (
+        ch05.text_states,
+        lambda s, mask, i: torch.stack(s)[:, i].reshape(s[0].shape[1], len(s), -1),
+        "the numbers are in the wrong places",
+    ),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
+def test_right(exercise, answer):
+    assert exercise.verdict(answer) == "Right."
+
+
+@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
+def test_wrong(exercise, answer, reason):
+    verdict = exercise.verdict(answer)
+    assert verdict.startswith("Not right yet: ")
+    assert "checking it stopped" not in verdict
+    assert reason in verdict
+
+
+@pytest.mark.parametrize("exercise", [ch05.count_values, ch05.cosine_without, ch05.text_states])
+def test_stub(exercise):
+    assert exercise.verdict(stub) == "Not tried yet."
+    assert exercise.verdict(...) == "Not tried yet."

