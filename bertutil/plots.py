@@ -13,6 +13,7 @@ from cycler import cycler
 from IPython.display import display
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
@@ -177,18 +178,23 @@ def who_sees_whom(tokens: list[str], panels: dict[str, list[list[bool]]], *, bou
 
     `boundary` is the index of the first token of the second sentence.
     """
-    figure, axes_list = _axes(height=4.6, columns=len(panels))
+    figure, axes_list = _axes(height=3.5, columns=len(panels))
     places = range(len(tokens))
     for axes, (name, matrix) in zip(axes_list, panels.items(), strict=True):
-        cells = [(i, j) for i in places for j in places if matrix[i][j]]
-        axes.plot([j for _, j in cells], [i for i, _ in cells], "s", color=BLUE, markersize=7)
-        axes.set_xticks(places, tokens, rotation=90, family="monospace", fontsize=8)
-        axes.set_yticks(places, tokens, family="monospace", fontsize=8)
+        colours = ListedColormap(["#F3F3F3", BLUE])
+        axes.pcolormesh(np.array(matrix, dtype=int), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
+        axes.set_xticks([i + 0.5 for i in places], tokens, rotation=90, family="monospace", fontsize=8)
+        axes.set_yticks([i + 0.5 for i in places], tokens, family="monospace", fontsize=8)
         for draw in (axes.axvline, axes.axhline):
-            draw(boundary - 0.5, color="black", linewidth=1)
-        axes.set(xlim=(-0.6, len(tokens) - 0.4), ylim=(len(tokens) - 0.4, -0.6), title=name, aspect="equal")
-        axes.set_xlabel("token that was changed")
-        axes.set_ylabel("token whose vector moved")
+            draw(boundary, color="black", linewidth=1.2)
+        axes.set(title=name, aspect="equal", xlabel="token that was changed")
+        axes.tick_params(length=0, pad=2)
+        axes.spines[:].set_visible(False)
+        axes.invert_yaxis()
+        if axes is axes_list[0]:
+            axes.set_ylabel("token whose vector moved")
+        else:
+            axes.set_yticks([])
     return figure
 
 
@@ -527,8 +533,8 @@ def state_boxes(layers: int, tokens: int, features: int, token: int, name: str) 
 
     def sheet(ax: Axes, x: float, y: float, rows: list[Any], back: int = 0) -> None:
         """One table, lower left corner at (x, y): a colour for each row, from the top; `back`: how far behind."""
-        for i, colour in enumerate(reversed(rows)):
-            box(ax, x, y + i * unit, wide, unit, facecolor=colour, edgecolor="#00000030", lw=0.3, zorder=-back)
+        bars = [Rectangle((x, y + i * unit), wide, unit) for i in reversed(range(len(rows)))]
+        ax.add_collection(PatchCollection(bars, facecolor=rows, edgecolor="#00000030", lw=0.3, zorder=-back))
         box(ax, x, y, wide, len(rows) * unit, facecolor="none", edgecolor="black", lw=0.6, zorder=-back)
 
     def sides(ax: Axes, sheets: int, rows: int, deep: str, down: str) -> None:

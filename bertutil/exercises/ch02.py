@@ -34,7 +34,9 @@ def _judge_lay_out(function: Any) -> None:
         given = list(first), None if second is None else list(second)
         answer = call(function, *given, cls, sep)
         if given != (first, second):
-            raise Wrong("your function changes the lists it is given; build a new list instead, such as [cls, *first]")
+            raise Wrong(
+                "your function changes the lists it is given; build a new list instead, such as [cls, *first]"
+            )
         try:
             row = [int(i) for i in answer]
         except (TypeError, ValueError):
