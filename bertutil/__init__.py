@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bertutil.encoding import Encoding, Word, encode, split_words
     from bertutil.hidden_states import attentions, hidden_states
     from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
-    from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search
+    from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search, self_similarity
 
 __version__ = version("bertutil")
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "random_pair_baseline",
     "remove_mean",
     "search",
+    "self_similarity",
     "split_words",
 ]
 
@@ -45,7 +46,7 @@ _HOME = {
     "encoding": ["Encoding", "Word", "encode", "split_words"],
     "hidden_states": ["attentions", "hidden_states"],
     "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
-    "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search"],
+    "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search", "self_similarity"],
 }
 
 

@@ -152,8 +152,8 @@ def cosine_by_token(
 def input_grid(texts: dict[str, list[str]], rows: dict[str, list[list[int]]], *, title: str) -> Figure:
     """For each text its tokens, and under each token the model's inputs as numbers.
 
-    `rows` names an input and gives one list a text. 1 is dark under names that do not end in "ids" of tokens or
-    positions: every number is written out, so no meaning hangs on the shade.
+    `rows` names an input and gives one list a text. The 1s of a list of 0 and 1 are dark; every number is written
+    out, so no meaning hangs on the shade.
     """
     figure, panels = _axes(height=0.4 + (0.75 + 0.27 * len(rows)) * len(texts), rows=len(texts))
     for k, (axes, (name, tokens)) in enumerate(zip(panels, texts.items(), strict=True)):
@@ -624,8 +624,8 @@ def pooling_paths(tokens: list[str], words: list[str], word_index: list[int], n_
             for x in xs:
                 axes.plot([x, middle], [low + 0.5, high - 0.5], **line)
         white: Any = {"facecolor": "white", "linewidth": 0, "pad": 1.5}
-        for y, text in zip((n_states + 0.3, (low + high) / 2), labels, strict=True):
-            axes.text(center, y, text, ha="center", va="center", fontsize=8.5, bbox=white)
+        for height, text in zip((n_states + 0.3, (low + high) / 2), labels, strict=True):
+            axes.text(center, height, text, ha="center", va="center", fontsize=8.5, bbox=white)
         last = "word vectors" if len(groups) > 1 else "sentence vector"
         ticks = {y: f"layer {y}" for y in range(n_states)} | {low: "token vectors", high: last}
         axes.set_yticks(list(ticks), list(ticks.values()))
@@ -670,10 +670,11 @@ def layers_taken(takes: dict[str, list[list[float]]], n_features: int) -> Figure
 def cosine_heat_map(labels: list[str], cosines: list[list[float]], *, title: str) -> Figure:
     """The cosine of every vector with every other one, as a shaded square with the number in it."""
     figure, (axes,) = _axes(width=1.6 + 0.75 * len(labels), height=1.2 + 0.5 * len(labels))
-    image = axes.imshow(cosines, cmap="Blues", vmin=min(0.0, *(min(row) for row in cosines)), vmax=1, aspect="auto")
+    lowest = min(0.0, *(min(row) for row in cosines))
+    axes.imshow(cosines, cmap="Blues", vmin=lowest, vmax=1, aspect="auto")
     for y, row in enumerate(cosines):
         for x, value in enumerate(row):
-            dark = image.norm(value) > 0.6
+            dark = (value - lowest) / (1 - lowest) > 0.6
             axes.text(x, y, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black")
     axes.set_xticks(range(len(labels)), labels)
     axes.set_yticks(range(len(labels)), labels)

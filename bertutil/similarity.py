@@ -73,6 +73,19 @@ def random_pair_baseline(vectors: Vectors, n: int = 1000, seed: int = 0) -> floa
     return float((rows[first] * rows[(first + step) % len(rows)]).sum(dim=1).mean())
 
 
+def self_similarity(vectors: Vectors) -> float:
+    """Return the mean cosine of all pairs of different rows: how alike a word's vectors are over its contexts.
+
+    1 would be one and the same vector everywhere, as in a static table. Raises ValueError for fewer than two
+    vectors. Source: Ethayarajh 2019 (aclanthology D19-1006), section 3.1; claim C20.
+    """
+    rows = _directions(vectors, "vectors")
+    n = len(rows)
+    if n < 2:
+        raise ValueError(f"self-similarity compares different rows, and there is {n}; it takes two at least")
+    return float(((rows @ rows.T).sum() - n) / (n * (n - 1)))
+
+
 def _rows(vectors: Vectors) -> Tensor:
     tensor = torch.as_tensor(vectors)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()

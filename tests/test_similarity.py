@@ -110,3 +110,12 @@ def test_the_baseline_is_repeatable_and_follows_its_seed():
 def test_a_baseline_of_one_vector_is_refused():
     with pytest.raises(ValueError, match="two vectors at least"):
         bertutil.random_pair_baseline(torch.ones(1, 4))
+
+
+def test_self_similarity_is_the_mean_cosine_of_different_rows():
+    vectors = torch.randn(7, 5)
+    cosines = bertutil.cosine_similarity(vectors)
+    expected = cosines[~torch.eye(7, dtype=bool)].mean()
+    assert bertutil.self_similarity(vectors) == pytest.approx(float(expected), abs=1e-5)
+    with pytest.raises(ValueError, match="it takes two at least"):
+        bertutil.self_similarity(vectors[:1])
