@@ -303,8 +303,8 @@ def _plan(
         return [[span] for span in _windows(sentences[0].word_of, capacity, stride)]
     if len(sizes) == 1:
         rooms = [capacity]
-    else:  # as if the longer one gave up its last piece until both fit
-        half = capacity // 2
+    else:  # as if the longer one gave up its last piece, again and again
+        half = capacity // 2 + (capacity % 2 if sizes[0] > sizes[1] else 0)
         rooms = [max(half, capacity - sizes[1]), max(capacity - half, capacity - sizes[0])]
     ends = [_word_end(s.word_of, 0, room) for s, room in zip(sentences, rooms, strict=True)]
     if too_long == "error":
