@@ -795,3 +795,332 @@ def cosines_by_token(tokens: list[str], cosines: dict[str, list[float]], *, titl
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
     return figure
+
+
+@rc_context(STYLE)
+def arrow_pairs(panels: dict[str, list[tuple[float, float]]], *, cosines: list[float]) -> Figure:
+    """Two vectors of two features as arrows from the origin, a and b, in each panel, with their cosine."""
+    figure, panel_axes = _axes(height=3.1, columns=len(panels))
+    everything = [value for ends in panels.values() for end in ends for value in end]
+    low, high = min(0.0, *everything) - 0.6, max(everything) + 0.8
+    for axes, (name, ends), cosine in zip(panel_axes, panels.items(), cosines, strict=True):
+        for (x, y), letter, color, style in zip(ends, "ab", (BLUE, RED), ("-", "--"), strict=True):
+            arrow: Any = {"arrowstyle": "-|>", "color": color, "linewidth": 2, "linestyle": style, "shrinkA": 0}
+            axes.annotate("", (x, y), (0, 0), arrowprops={**arrow, "shrinkB": 0, "mutation_scale": 14})
+            axes.annotate(letter, (x, y), (4, 4), textcoords="offset points", color=color, fontweight="bold")
+        axes.axhline(0, color=GREY, linewidth=0.6, zorder=0)
+        axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel="feature 0", ylabel="feature 1")
+        axes.set_title(f"{name}\ncosine {cosine:.2f}", fontsize=10)
+    return figure
+
+
+@rc_context(STYLE)
+def cosine_spread(unrelated: list[ArrayLike], alike: list[float], *, names: tuple[str, str], title: str) -> Figure:
+    """How cosines are spread in each layer: a violin for the first of the two names, one marker for the second."""
+    figure, (axes,) = _axes(height=3.8)
+    places = range(len(unrelated))
+    values = [np.asarray(each, dtype=float) for each in unrelated]
+    violins: Any = axes.violinplot(values, places, widths=0.8, showextrema=False)
+    for body in violins["bodies"]:
+        body.set(facecolor=SKY, edgecolor=BLUE, alpha=0.8)
+    means = [float(each.mean()) for each in values]
+    axes.plot(places, means, "_", color="black", markersize=16, markeredgewidth=2, label=f"{names[0]}: the mean")
+    axes.plot(places, alike, "D", color=RED, markersize=7, label=f"{names[1]}: the mean")
+    for place, mean in zip(places, means, strict=True):
+        axes.annotate(
+            f"{mean:.2f}", (place, mean), (0, -5), textcoords="offset points", ha="center", va="top", fontsize=8
+        )
+    axes.set(title=title, xlabel="layer (0: the embedding output)", ylabel="cosine", xticks=places)
+    axes.set_ylim(min(-0.05, *(float(each.min()) for each in values)), 1.05)
+    axes.grid(axis="y", color="#E5E5E5")
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.36), ncols=2)
+    return figure
+
+
+@rc_context(STYLE)
+def two_kinds_of_pairs(panels: dict[str, dict[str, list[float]]], *, xlabel: str) -> Figure:
+    """In each panel the shares of two sets of numbers in the same bins: one filled, one in outline, means marked."""
+    figure, panel_axes = _axes(height=3.6, columns=len(panels))
+    for axes, (name, kinds) in zip(panel_axes, panels.items(), strict=True):
+        low, high = min(map(min, kinds.values())), max(map(max, kinds.values()))
+        bins = np.linspace(low, high, 26)
+        looks = zip(kinds.items(), (SKY, RED), ("stepfilled", "step"), (":", "-"), strict=True)
+        for (kind, values), color, histtype, style in looks:
+            weights = np.full(len(values), 100 / len(values))
+            label = f"{kind}, mean {np.mean(values):.2f}"
+            axes.hist(values, bins, weights=weights, color=color, histtype=histtype, linewidth=2, label=label)  # type: ignore[arg-type]
+            axes.axvline(float(np.mean(values)), color=BLUE if color == SKY else RED, linestyle=style, linewidth=1.5)
+        axes.set(xlabel=xlabel, ylabel="share of the pairs, in %")
+        axes.set_title(name, fontsize=10)
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=9)
+    return figure
+
+
+@rc_context(STYLE)
+def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Figure:
+    """For each way of searching, the share of the queries whose answer is among the first k of `size` texts.
+
+    The band is the share plus and minus 1.96 standard errors; the dotted line is a ranking drawn at random.
+    """
+    figure, (axes,) = _axes(height=4)
+    places = np.unique(np.geomspace(1, size, 60).round().astype(int))
+    at = [int(np.argmin(np.abs(places - k))) for k in (1, 2, 5, 10, 30, 100)]
+    for (name, each), color, marker, style in zip(
+        ranks.items(), (BLUE, RED, GREEN, PURPLE), "osD^", ("-", "--", "-.", ":"), strict=False
+    ):
+        share = (np.asarray(each)[:, None] <= places).mean(axis=0)
+        error = 1.96 * np.sqrt(share * (1 - share) / len(each))
+        axes.fill_between(places, share - error, share + error, color=color, alpha=0.15, linewidth=0)
+        axes.plot(places, share, color=color, marker=marker, linestyle=style, markevery=at, label=name, linewidth=1.8)
+    axes.plot(places, places / size, color="black", linestyle=":", linewidth=1.2, label="at random")
+    axes.set(xscale="log", xlim=(0.93, size), ylim=(-0.02, 1.02), title=title)
+    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k <= size]
+    axes.set_xticks(ticks, ticks)
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel=f"k: how many of the {size} texts are looked at, best first", ylabel="share of questions answered")
+    axes.grid(color="#E5E5E5")
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _senses(axes: Axes, points: ArrayLike, senses: list[str], size: float) -> None:
+    """One vector a marker, joined by a thin line to the middle of its sense; each sense has a colour and a marker."""
+    places, labels = np.asarray(points), np.array(senses)
+    markers = zip(dict.fromkeys(senses), (BLUE, RED, GREEN), "o^s", ("-", "--", ":"), strict=False)
+    for sense, color, marker, style in markers:
+        own = places[labels == sense]
+        for x, y in own:
+            line = [own.mean(axis=0), (x, y)]
+            axes.plot(*zip(*line, strict=True), color=color, linestyle=style, lw=0.7, alpha=0.5, zorder=1)
+        face = color if marker == "o" else "white"
+        axes.plot(*own.T, marker, color=color, ms=size, mfc=face, mew=1.2, alpha=0.85, label=sense)
+    span = 1.15 * max(np.ptp(places, axis=0).max() / 2, 1e-9)
+    middle = (places.max(axis=0) + places.min(axis=0)) / 2
+    axes.set(xlim=(middle[0] - span, middle[0] + span), ylim=(middle[1] - span, middle[1] + span))
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set(visible=True, color="#CCCCCC")
+
+
+@rc_context(STYLE)
+def senses_by_layer(panels: dict[int, tuple[ArrayLike, float, float]], senses: list[str], *, title: str) -> Figure:
+    """Small pictures, one a layer: a word's vectors in two dimensions, marked by sense.
+
+    A panel is (points [n, 2], share of the variance that the two directions hold, accuracy of the nearest
+    neighbour). Up to seven layers; the scale is each panel's own, the same for both its axes.
+    """
+    figure, axes_list = _axes(height=4.75, rows=2, columns=4)
+    for axes, (layer, (points, share, accuracy)) in zip(axes_list, panels.items(), strict=False):
+        _senses(axes, points, senses, size=6)
+        axes.set_title(f"layer {layer}: {accuracy:.0%}")
+        axes.set_xlabel(f"{share:.0%} of the variance", fontsize=8.5)
+    for axes in axes_list[len(panels) :]:
+        axes.axis("off")
+    note = "one marker: one sentence\n"
+    note += "lines: to the middle of a sense\n% in the titles: the nearest\nneighbour has the same sense"
+    legend = axes_list[len(panels)]
+    legend.text(0, 0.45, note, va="top", fontsize=8.5, transform=legend.transAxes)
+    handles, labels = axes_list[0].get_legend_handles_labels()
+    legend.legend(handles, labels, loc="upper left", bbox_to_anchor=(-0.08, 1), frameon=False, fontsize=11)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def senses_by_word(words: dict[str, tuple[ArrayLike, list[str], float]], *, title: str) -> Figure:
+    """Small pictures, one a word: its vectors in two dimensions at one layer, marked by sense, which are named below.
+
+    A word has (points [n, 2], sense of each, accuracy of the nearest neighbour).
+    """
+    rows = -(-len(words) // 5)
+    figure, axes_list = _axes(height=0.4 + 2.0 * rows, rows=rows, columns=5)
+    for axes, (word, (points, senses, accuracy)) in zip(axes_list, words.items(), strict=False):
+        _senses(axes, points, senses, size=4)
+        axes.set_title(f"{word}: {accuracy:.0%}", fontsize=10)
+        names = zip(dict.fromkeys(senses), "●△□", strict=False)
+        axes.set_xlabel("  ".join(f"{mark} {name}" for name, mark in names), fontsize=7.5)
+    for axes in axes_list[len(words) :]:
+        axes.axis("off")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def accuracy_by_layer(
+    accuracies: dict[str, list[float]],
+    band: tuple[list[float], list[float]],
+    *,
+    chance: float,
+    marked: Collection[str],
+    title: str,
+) -> Figure:
+    """The accuracy of every word (thin; some `marked` and named), their mean (thick) with a band, and chance."""
+    figure, (axes,) = _axes(height=4.2)
+    lists = list(accuracies.values())
+    mean = [float(np.mean(column)) for column in zip(*lists, strict=True)]
+    n = len(mean)
+    axes.plot(range(n), np.array(lists).T, color=GREY, lw=0.7, alpha=0.45, zorder=1)
+    axes.fill_between(range(n), *band, color=BLUE, alpha=0.22, lw=0)
+    named = {"mean": mean, **{word: accuracies[word] for word in marked}}
+    ends: dict[str, float] = {}
+    for name in sorted(named, key=lambda name: named[name][-1]):  # a name that would touch another is moved up
+        ends[name] = max([named[name][-1], *(end + 0.055 for end in ends.values())])
+    lift = max(0.0, max(ends.values()) - 1.0)
+    markers = zip(named.items(), (BLUE, RED, GREEN, PURPLE), "os^D", ("-", "--", "-.", ":"), strict=False)
+    for (name, values), color, marker, style in markers:
+        thick = name == "mean"
+        label = f"mean of {len(lists)} words" if thick else f"“{name}”"
+        axes.plot(range(n), values, style, marker=marker, color=color, lw=3 if thick else 1.3, ms=7 if thick else 5)
+        height = ends[name] - lift
+        axes.text(n - 1 + 0.025 * n, height, f"{label}  {values[-1]:.0%}", color=color, va="center", fontsize=9.5)
+    axes.hlines(chance, 0, n - 1, color="black", linestyle=(0, (2, 2)), lw=1.2)
+    axes.text(n - 1 + 0.025 * n, chance, f"guessing  {chance:.0%}", va="center", fontsize=9.5)
+    axes.set(title=title, ylabel="nearest neighbour has the same sense", xticks=range(n), ylim=(0, 1.04))
+    axes.set_xlabel("layer (0: the embedding output)", loc="left")
+    axes.set_xlim(-0.02 * n, n - 1 + 0.3 * n)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.spines["bottom"].set_bounds(0, n - 1)
+    axes.hlines(axes.get_yticks()[1:], 0, n - 1, color="#DDDDDD", lw=0.6, zorder=0)
+    return figure
+
+
+@rc_context(STYLE)
+def cosines_by_layer(panels: dict[str, dict[str, list[float]]], *, title: str) -> Figure:
+    """Panels side by side with one line a series over the layers, on one scale; the marker tells the series apart."""
+    figure, axes_list = _axes(height=3.9, columns=len(panels))
+    everything = [value for series in panels.values() for values in series.values() for value in values]
+    margin = 0.05 * (max(everything) - min(everything))
+    for axes, (name, series) in zip(axes_list, panels.items(), strict=True):
+        styles = zip(series.items(), "o^sDv", ("-", "--", ":", "-.", "-"), strict=False)
+        for (label, values), marker, style in styles:
+            axes.plot(values, marker=marker, linestyle=style, lw=1.8, ms=6, label=label, mfc="white", mew=1.5)
+        first = next(iter(series.values()))
+        axes.set(title=name, xlabel="layer", ylim=(min(everything) - margin, max(everything) + margin))
+        axes.set_xticks(range(0, len(first), 1 if len(first) < 10 else 2))
+        axes.grid(axis="y", color="#E5E5E5")
+        axes.set_axisbelow(True)
+    axes_list[0].set_ylabel("mean cosine")
+    handles, labels = axes_list[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def attention_table(
+    rows: list[str], columns: list[str], weights: list[list[float]], *, title: str, xlabel: str, ylabel: str
+) -> Figure:
+    """Attention weights in percent, written into shaded squares: a row says how one token's attention is spread."""
+    figure, (axes,) = _axes(height=1.5 + 0.3 * len(rows))
+    highest = max(map(max, weights))
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=highest, aspect="auto")
+    for y, row in enumerate(weights):
+        for x, weight in enumerate(row):
+            dark = weight > 0.6 * highest
+            axes.text(x, y, f"{100 * weight:.0f}", ha="center", va="center", color="white" if dark else "black")
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", family="monospace")
+    axes.set_yticks(range(len(rows)), rows, family="monospace")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+@rc_context(STYLE)
+def attention_heads(tokens: list[str], heads: list[list[list[float]]], *, title: str) -> Figure:
+    """A map for each head of a layer. The area of a square is the weight: a full cell is 1, the whole attention."""
+    columns = 4
+    lines = -(-len(heads) // columns)
+    figure, panels = _axes(height=0.9 + 1.9 * lines, rows=lines, columns=columns)
+    places, size = range(len(tokens)), min(8.0, 92 / len(tokens))
+    for head, axes in enumerate(panels):
+        axes.set_visible(head < len(heads))
+        if head >= len(heads):
+            continue
+        sides = np.sqrt(np.asarray(heads[head]))
+        squares = [
+            Rectangle((x - sides[y, x] / 2, y - sides[y, x] / 2), sides[y, x], sides[y, x])
+            for y in places
+            for x in places
+        ]
+        axes.add_collection(PatchCollection(squares, facecolor=BLUE, edgecolor="none"))
+        axes.set(xlim=(-0.5, len(tokens) - 0.5), ylim=(len(tokens) - 0.5, -0.5), aspect="equal")
+        axes.set_title(f"head {head}", fontsize=9, pad=3)
+        at_bottom, at_left = head + columns >= len(heads), head % columns == 0
+        axes.set_xticks(places, tokens if at_bottom else [""] * len(tokens), rotation=90)
+        axes.set_yticks(places, tokens if at_left else [""] * len(tokens))
+        axes.tick_params(length=0, labelsize=size, labelfontfamily="monospace", pad=2)
+        axes.spines[:].set(visible=True, color="#BBBBBB", linewidth=0.6)
+        axes.set_xticks([x - 0.5 for x in places], minor=True)
+        axes.set_yticks([y - 0.5 for y in places], minor=True)
+        axes.tick_params(which="minor", length=0)
+        axes.grid(which="minor", color="#EEEEEE", linewidth=0.5)
+        axes.set_axisbelow(True)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.supxlabel("token that is looked at", fontsize=9)
+    figure.supylabel("token that looks", fontsize=9)
+    return figure
+
+
+@rc_context(STYLE)
+def moves_by_token(tokens: list[str], panels: dict[str, list[list[float]]], *, marked: list[int], title: str) -> Figure:
+    """How far each token's vector moved, layer by layer from the bottom up; one panel for each thing that was tried.
+
+    Exactly 0 is an empty square, any move is shaded and written out in percent. `marked` tokens have bold names.
+    """
+    depth = len(next(iter(panels.values())))
+    figure, axes_list = _axes(height=1.1 + (0.45 + 0.2 * depth) * len(panels), rows=len(panels))
+    highest = max(value for rows in panels.values() for row in rows for value in row) or 1.0
+    for axes, (name, rows) in zip(axes_list, panels.items(), strict=True):
+        for y, row in enumerate(rows):
+            for x, value in enumerate(row):
+                shade = colormaps["Blues"](0.12 + 0.75 * value / highest) if value else "white"
+                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=shade, edgecolor="#CCCCCC", linewidth=0.6))
+                if value:
+                    text = f"{100 * value:.0f}" if value >= 0.01 else "<1"
+                    color = "white" if value > 0.6 * highest else "black"
+                    axes.text(x, y, text, ha="center", va="center", fontsize=8, color=color)
+        axes.set(xlim=(-0.5, len(tokens) - 0.5), ylim=(-0.5, depth - 0.5), ylabel="layer", yticks=range(depth))
+        axes.set_title(name, fontsize=10, fontweight="normal", pad=4)
+        axes.tick_params(length=0, labelsize=8)
+        axes.spines[:].set_visible(False)
+        axes.set_xticks([])
+    axes_list[-1].set_xticks(range(len(tokens)), tokens, family="monospace", fontsize=9)
+    for place in marked:
+        axes_list[-1].get_xticklabels()[place].set_fontweight("bold")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def bars_by_token(tokens: list[str], panels: dict[str, list[float]], *, title: str) -> Figure:
+    """Measures of the same tokens side by side: a panel a measure, a bar a token, with its value at its end."""
+    figure, axes_list = _axes(height=1.1 + 0.25 * len(tokens), columns=len(panels))
+    places = range(len(tokens))
+    for axes, (name, values), color in zip(axes_list, panels.items(), (BLUE, GREEN, RED), strict=False):
+        bars = axes.barh(places, values, color=color)
+        axes.bar_label(bars, fmt="{:.3f}", padding=3, fontsize=8)
+        axes.set_yticks(places, tokens if axes is axes_list[0] else [""] * len(tokens), family="monospace")
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlim(0, 1.28 * max(values) or 1)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.invert_yaxis()
+        axes.set_title(name, fontsize=10, fontweight="normal")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def heads_by_effect(points: list[tuple[int, float, float]], *, title: str, xlabel: str, ylabel: str) -> Figure:
+    """A head is a number, the index of its layer, at two of its measures: `points` holds (layer, x, y)."""
+    figure, (axes,) = _axes(height=4)
+    for layer, x, y in points:
+        axes.text(x, y, str(layer), ha="center", va="center", fontsize=9, color=BLUE, fontweight="bold")
+    axes.scatter([x for _, x, _ in points], [y for _, _, y in points], s=0)  # the text alone would set no limits
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1))
+    axes.set_ylim(bottom=0)
+    axes.grid(color="#E5E5E5")
+    axes.set_axisbelow(True)
+    return figure

@@ -33,7 +33,7 @@ def _judge_count(answer: Any) -> None:
         raise Wrong(f"for {module} it gave {found}, and there are {sum(sizes)} parameters")
 
 
-def _config(**options: int) -> BertConfig:
+def _config(**options: Any) -> BertConfig:
     return BertConfig(num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, **options)
 
 

@@ -1,0 +1,196 @@
+"""Exercises of chapter 7: guessing while leaving one out, the nearest neighbour, the gap without the mean.
+
+RARE holds the chapter's words that the tokenizer splits, each in two sentences written for it.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bertutil.exercises import Exercise, Wrong, call
+
+RARE = {
+    "teapot": ("My aunt's teapot has a crack near the handle.", "We found a silver teapot at the flea market."),
+    "teaspoon": ("Add one teaspoon of salt to the water.", "The baby dropped his teaspoon behind the sofa."),
+    "toothbrush": ("I forgot my toothbrush at the hotel.", "Dentists say that a toothbrush lasts three months."),
+    "toothpaste": ("This toothpaste tastes of mint.", "The last tube of toothpaste was empty on Sunday."),
+    "snowman": ("The children gave the snowman an old hat.", "By noon the snowman had melted in the garden."),
+    "snowshoes": ("We crossed the frozen lake on snowshoes.", "He rents out snowshoes and sledges in winter."),
+    "hedgehog": ("A hedgehog crossed the lawn after dark.", "The vet weighed the injured hedgehog and fed it."),
+    "groundhog": ("The groundhog dug a tunnel under our shed.", "Our dog barked at a groundhog beside the road."),
+    "hairbrush": ("Her hairbrush lay on a shelf in the bathroom.", "I bought a wooden hairbrush for my sister."),
+    "paintbrush": ("Wash the paintbrush before the colour dries.", "She held the paintbrush like a pencil."),
+    "blueberry": ("He picked a single blueberry from the bush.", "A blueberry rolled off the plate onto the floor."),
+    "gooseberry": ("The gooseberry has thorns and sour fruit.", "My uncle planted a gooseberry next to the fence."),
+    "pancake": ("The first pancake always sticks to the pan.", "She ate her pancake with lemon and sugar."),
+    "cheesecake": ("They shared a slice of cheesecake after dinner.", "This cheesecake needs two hours in the oven."),
+    "raincoat": ("Take a raincoat, the clouds look dark.", "His yellow raincoat hung dripping in the hall."),
+    "overcoat": ("He wore a heavy overcoat over his suit.", "The thief hid the painting under her overcoat."),
+    "jellyfish": ("A jellyfish stung the swimmer on the leg.", "Hundreds of jellyfish were washed up on the beach."),
+    "goldfish": ("Our goldfish lives in a round glass bowl.", "The boy won a goldfish at the fair."),
+    "beekeeper": ("The beekeeper lifted the frame without gloves.", "Ask the beekeeper how much honey is left."),
+    "bookkeeper": ("The bookkeeper noticed a mistake in the sums.", "Our bookkeeper retires after thirty years."),
+    "sunflower": ("The sunflower grew taller than the garage.", "She painted a sunflower in a blue vase."),
+    "cauliflower": ("Roast the cauliflower with cumin and oil.", "Nobody at school liked the cauliflower soup."),
+    "walrus": ("The walrus rested on the ice with its calf.", "Its long tusks help a walrus climb out of the sea."),
+    "thermostat": ("Turn the thermostat down before you go to bed.", "The new thermostat knows when we are at home."),
+}
+
+
+def _judge_guess(function: Any) -> None:
+    for counts in ([20, 4], [12, 12], [12, 12, 12], [3, 5, 2], [1, 9]):
+        answer = call(function, list(counts))
+        if not isinstance(answer, int | float | Tensor) or (isinstance(answer, Tensor) and answer.numel() != 1):
+            raise Wrong(f"your function returns a {type(answer).__name__}; return one number, a share from 0 to 1")
+        n = sum(counts)
+        slips = {
+            "this is 1 divided by the number of senses; but the sentence itself is left out, so its own sense has "
+            "one sentence fewer": 1 / len(counts),
+            "the sentence itself is still among those to pick from: take one away above and below": (
+                sum((k / n) ** 2 for k in counts)
+            ),
+            "the sentence is left out of its own sense, but not of all sentences: there are n - 1 to pick from": (
+                sum(k * (k - 1) for k in counts) / n**2
+            ),
+            "the sentence is left out of all sentences, but not of its own sense, which has one fewer to pick": (
+                sum(k * k for k in counts) / (n * (n - 1))
+            ),
+            "this is right where all senses are equally frequent; here they are not, so weigh each sense by how "
+            "many of the sentences are of it": sum((k - 1) / (n - 1) for k in counts) / len(counts),
+            "this looks at the first sense only": (counts[0] - 1) / (n - 1),
+            "this is the share of wrong guesses": 1 - sum(k * (k - 1) for k in counts) / (n * (n - 1)),
+        }
+        _compare(float(answer), sum(k * (k - 1) for k in counts) / (n * (n - 1)), slips, f"counts {counts}")
+
+
+def _clusters(seed: int) -> tuple[Tensor, list[str]]:
+    """Vectors of three overlapping senses in shuffled order, of very different lengths, with a common direction."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = [("river", "money", "row")[int(i)] for i in torch.randint(3, (18,), generator=generator)]
+    labels += ["river", "river", "money", "money", "row", "row"]
+    middles = {name: torch.randn(6, generator=generator) for name in ("river", "money", "row")}
+    common = 2 * torch.randn(6, generator=generator)
+    rows = [middles[name] + 1.1 * torch.randn(6, generator=generator) + common for name in labels]
+    lengths = torch.rand(len(rows), 1, generator=generator) * 8 + 0.2
+    return torch.stack(rows) * lengths, labels
+
+
+def _number(answer: Any) -> float:
+    if not isinstance(answer, int | float | Tensor) or (isinstance(answer, Tensor) and answer.numel() != 1):
+        raise Wrong(f"your function returns a {type(answer).__name__}; return one number")
+    return float(answer)
+
+
+def _share(scores: Tensor, labels: list[str]) -> float:
+    nearest = scores.argmax(dim=1).tolist()
+    return sum(labels[i] == labels[j] for i, j in enumerate(nearest)) / len(labels)
+
+
+def _judge_neighbour(function: Any) -> None:
+    for seed in (1, 2, 3):
+        vectors, labels = _clusters(seed)
+        given = vectors.clone()
+        answer = _number(call(function, vectors, list(labels)))
+        _require_unchanged(vectors, given)
+        unit = vectors / vectors.norm(dim=1, keepdim=True)
+        self_out = torch.eye(len(labels), dtype=torch.bool)
+        expected = _share((unit @ unit.T).masked_fill(self_out, -2), labels)
+        slips = {
+            "every vector finds itself, as it is its own nearest: leave it out, for instance by setting the diagonal "
+            "of the cosines to -1": 1.0,
+            "you take the smallest cosine; the nearest has the largest": _share(
+                -(unit @ unit.T).masked_fill(self_out, 2), labels
+            ),
+            "the nearest is looked for by the dot product, so long vectors win; divide by the lengths first": _share(
+                (vectors @ vectors.T).masked_fill(self_out, -1e9), labels
+            ),
+            "the nearest is looked for by distance, not by cosine": _share(
+                -torch.cdist(vectors, vectors).masked_fill(self_out, 1e9), labels
+            ),
+            "this is the number of hits; divide it by the number of vectors": expected * len(labels),
+            "this is the share of misses": 1 - expected,
+        }
+        _compare(answer, expected, slips, f"{len(labels)} vectors with three labels")
+
+
+def _gap(vectors: Tensor, labels: list[str], keep_self: bool = False) -> tuple[float, float]:
+    unit = vectors / vectors.norm(dim=1, keepdim=True)
+    cosines = unit @ unit.T
+    same = torch.tensor([[a == b for b in labels] for a in labels])
+    pairs = same if keep_self else same & ~torch.eye(len(labels), dtype=torch.bool)
+    return float(cosines[pairs].mean()), float(cosines[~same].mean())
+
+
+def _judge_gap(function: Any) -> None:
+    for seed in (4, 5, 6):
+        vectors, labels = _clusters(seed)
+        background = _clusters(seed + 10)[0] / 3 + vectors.mean(dim=0)
+        given = vectors.clone()
+        answer = _number(call(function, vectors, list(labels), background))
+        _require_unchanged(vectors, given)
+        mean = background.mean(dim=0)
+        same, different = _gap(vectors - mean, labels)
+        raw_same, raw_different = _gap(vectors, labels)
+        with_self, _ = _gap(vectors - mean, labels, keep_self=True)
+        own_same, own_different = _gap(vectors - vectors.mean(dim=0), labels)
+        unit = vectors / vectors.norm(dim=1, keepdim=True)
+        late_same, late_different = _gap(unit - mean / mean.norm(), labels)
+        slips = {
+            "the mean of the background has not been removed": raw_same - raw_different,
+            "each vector's cosine with itself, which is 1, is among the pairs of the same sense; leave the diagonal "
+            "out": with_self - different,
+            "you remove the mean of the vectors themselves; the task is the mean of the background": (
+                own_same - own_different
+            ),
+            "the vectors are scaled to length 1 before the mean is removed; remove it first": (
+                late_same - late_different
+            ),
+            "this is different minus same; the task is same minus different": different - same,
+            "this is the mean cosine of the same sense; subtract the one of different senses": same,
+            "this is the mean cosine of different senses; the task is same minus different": different,
+        }
+        _compare(answer, same - different, slips, f"{len(labels)} vectors with three labels")
+
+
+def _compare(answer: float, expected: float, slips: dict[str, float], where: str) -> None:
+    """Accept the expected value; else name the slip that the answer comes from."""
+    if abs(answer - expected) < 1e-4:
+        return
+    for reason, value in slips.items():
+        if abs(answer - value) < 1e-4:
+            raise Wrong(reason)
+    raise Wrong(f"for {where} your function gives {answer:.3f}, and {expected:.3f} is right")
+
+
+def _require_unchanged(tensor: Tensor, given: Tensor) -> None:
+    if not torch.equal(tensor, given):
+        raise Wrong("your function changes the tensor that it was given; work on a copy")
+
+
+guess = Exercise(
+    _judge_guess,
+    [
+        "Take one sentence out. How many sentences are left to pick from, and how many of them have its sense?",
+        "For a sense with k of the n sentences, the pick is right with the share (k - 1) / (n - 1). How many "
+        "sentences have this sense?",
+        "Add up k * (k - 1) over the senses, and divide by n * (n - 1).",
+    ],
+)
+neighbour = Exercise(
+    _judge_neighbour,
+    [
+        "Scale the rows to length 1; then one product of the matrix with its own transpose has all cosines.",
+        "Each row is nearest to itself. Write something small into the diagonal before you look for the largest.",
+        "cosines.fill_diagonal_(-1), then .argmax(dim=1): the index of each row's neighbour. Compare the two labels.",
+    ],
+)
+gap = Exercise(
+    _judge_gap,
+    [
+        "First subtract the mean row of the background, then take all cosines, then two means over pairs.",
+        "Make a table [n, n] that is True where two labels are the same. The diagonal belongs to neither mean.",
+        "same[i][j] = labels[i] == labels[j]; cosines[same & ~eye].mean() - cosines[~same].mean(), where eye is "
+        "torch.eye(n).bool().",
+    ],
+)
