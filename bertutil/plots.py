@@ -879,7 +879,7 @@ def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Fig
     ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k <= size]
     axes.set_xticks(ticks, ticks)
     axes.set_xticks([], minor=True)
-    axes.set(xlabel=f"k: how many of the {size} texts are looked at, best first", ylabel="share of questions answered")
+    axes.set(xlabel=f"k: how many of the {size} texts are looked at, best first", ylabel="share of questions found")
     axes.grid(color="#E5E5E5")
     axes.set_axisbelow(True)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -894,7 +894,7 @@ def _senses(axes: Axes, points: ArrayLike, senses: list[str], size: float) -> No
         own = places[labels == sense]
         for x, y in own:
             line = [own.mean(axis=0), (x, y)]
-            axes.plot(*zip(*line, strict=True), color=color, linestyle=style, lw=0.7, alpha=0.5, zorder=1)
+            axes.plot(*zip(*line, strict=True), color=color, linestyle=style, lw=0.7, alpha=0.4, zorder=1)
         face = color if marker == "o" else "white"
         axes.plot(*own.T, marker, color=color, ms=size, mfc=face, mew=1.2, alpha=0.85, label=sense)
     span = 1.15 * max(np.ptp(places, axis=0).max() / 2, 1e-9)
@@ -911,11 +911,11 @@ def senses_by_layer(panels: dict[int, tuple[ArrayLike, float, float]], senses: l
     A panel is (points [n, 2], share of the variance that the two directions hold, accuracy of the nearest
     neighbour). Up to seven layers; the scale is each panel's own, the same for both its axes.
     """
-    figure, axes_list = _axes(height=4.75, rows=2, columns=4)
+    figure, axes_list = _axes(height=5.1, rows=2, columns=4)
     for axes, (layer, (points, share, accuracy)) in zip(axes_list, panels.items(), strict=False):
         _senses(axes, points, senses, size=6)
-        axes.set_title(f"layer {layer}: {accuracy:.0%}")
-        axes.set_xlabel(f"{share:.0%} of the variance", fontsize=8.5)
+        axes.set_title(f"layer {layer}: {accuracy:.0%}", fontsize=10.5)
+        axes.set_xlabel(f"{share:.0%} of the variance", fontsize=8.5, color="#555555", labelpad=4)
     for axes in axes_list[len(panels) :]:
         axes.axis("off")
     note = "one marker: one sentence\n"
@@ -1105,7 +1105,7 @@ def bars_by_token(tokens: list[str], panels: dict[str, list[float]], *, title: s
         axes.set_yticks(places, tokens if axes is axes_list[0] else [""] * len(tokens), family="monospace")
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(0, 1.28 * max(values) or 1)
-        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.locator_params(axis="x", nbins=3)
         axes.invert_yaxis()
         axes.set_title(name, fontsize=10, fontweight="normal")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")

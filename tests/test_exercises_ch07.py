@@ -3,7 +3,6 @@ import torch
 
 from bertutil import cosine_similarity, encode, remove_mean
 from bertutil.exercises import ch07
-from bertutil.probes import neighbour_accuracy
 
 
 def guess_solution(counts):
@@ -17,9 +16,37 @@ def guess_by_counting(counts):
     return sum(a == b for a, b in pairs) / len(pairs)
 
 
-def neighbour_solution(vectors, labels):
-    unit = vectors / vectors.norm(dim=1, keepdim=True)
-    nearest = (unit @ unit.T).fill_diagonal_(-1).argmax(dim=1).tolist()
+def middle_solution(vectors, labels):
+    hits = 0
+    for i in range(len(labels)):
+        cosines = {}
+        for sense in set(labels):
+            rows = [j for j in range(len(labels)) if labels[j] == sense and j != i]
+            cosines[sense] = torch.cosine_similarity(vectors[i], vectors[rows].mean(dim=0), dim=0)
+        hits += max(cosines, key=cosines.get) == labels[i]
+    return hits / len(labels)
+
+
+def middle_by_sums(vectors, labels, leave_out=True):
+    """All at once: a sense's sum, less the sentence itself, points the same way as its mean."""
+    names = sorted(set(labels))
+    own = torch.tensor([[float(label == name) for name in names] for label in labels])
+    sums = (own.T @ vectors)[None] - (own[:, :, None] * vectors[:, None] if leave_out else 0)
+    scores = torch.cosine_similarity(sums, vectors[:, None], dim=2)
+    return (scores.argmax(dim=1) == own.argmax(dim=1)).float().mean()
+
+
+def middle_with(vectors, labels, score):
+    hits = 0
+    for i, label in enumerate(labels):
+        rows = {s: [j for j, other in enumerate(labels) if other == s and j != i] for s in sorted(set(labels))}
+        scores = {s: float(score(vectors[i], vectors[found].mean(dim=0))) for s, found in rows.items()}
+        hits += max(scores, key=scores.get) == label
+    return hits / len(labels)
+
+
+def nearest_sentence(vectors, labels):
+    nearest = cosines(vectors).fill_diagonal_(-1).argmax(dim=1).tolist()
     return sum(labels[i] == labels[j] for i, j in enumerate(nearest)) / len(labels)
 
 
@@ -41,10 +68,6 @@ def gap_with_loops(vectors, labels, background):
 
 def cosines(vectors):
     return cosine_similarity(vectors)
-
-
-def hits(scores, labels):
-    return sum(labels[i] == labels[j] for i, j in enumerate(scores.argmax(dim=1).tolist())) / len(labels)
 
 
 def halves(vectors, labels, with_self=False):
@@ -69,8 +92,8 @@ def in_place(vectors, labels, *_):
     [
         (ch07.guess, guess_solution),
         (ch07.guess, guess_by_counting),
-        (ch07.neighbour, neighbour_solution),
-        (ch07.neighbour, neighbour_accuracy),
+        (ch07.middle, middle_solution),
+        (ch07.middle, middle_by_sums),
         (ch07.gap, gap_solution),
         (ch07.gap, gap_with_loops),
     ],
@@ -79,7 +102,7 @@ def test_correct_answers_pass(exercise, function):
     assert exercise.verdict(function) == "Right."
 
 
-@pytest.mark.parametrize("exercise", [ch07.guess, ch07.neighbour, ch07.gap])
+@pytest.mark.parametrize("exercise", [ch07.guess, ch07.middle, ch07.gap])
 def test_the_stubs_are_not_tried_yet(exercise):
     def unwritten(*_):
         raise NotImplementedError
@@ -112,19 +135,20 @@ def test_wrong_guesses_are_refused_with_the_reason(function, reason):
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda v, labels: hits(cosines(v), labels), "finds itself"),
-        (lambda v, labels: hits(-cosines(v).fill_diagonal_(2), labels), "smallest cosine"),
-        (lambda v, labels: hits((v @ v.T).fill_diagonal_(-1e9), labels), "dot product"),
-        (lambda v, labels: hits(-torch.cdist(v, v).fill_diagonal_(1e9), labels), "by distance"),
-        (lambda v, labels: neighbour_solution(v, labels) * len(labels), "number of hits"),
-        (lambda v, labels: 1 - neighbour_solution(v, labels), "share of misses"),
+        (lambda v, labels: middle_by_sums(v, labels, leave_out=False), "pulls it to itself"),
+        (lambda v, labels: middle_with(v, labels, torch.dot), "by the dot product"),
+        (lambda v, labels: middle_with(v, labels, lambda a, b: -(a - b).norm()), "by distance"),
+        (lambda v, labels: middle_solution(v / v.norm(dim=1, keepdim=True), labels), "scaled to length 1"),
+        (nearest_sentence, "nearest sentence"),
+        (lambda v, labels: middle_solution(v, labels) * len(labels), "number of hits"),
+        (lambda v, labels: 1 - middle_solution(v, labels), "share of misses"),
         (lambda v, labels: cosines(v), "return one number"),
         (lambda v, labels: 0.01, "your function gives 0.010"),
         (in_place, "changes the tensor"),
     ],
 )
-def test_wrong_neighbours_are_refused_with_the_reason(function, reason):
-    verdict = ch07.neighbour.verdict(function)
+def test_wrong_middles_are_refused_with_the_reason(function, reason):
+    verdict = ch07.middle.verdict(function)
     assert verdict.startswith("Not right yet")
     assert reason in verdict
 
@@ -150,7 +174,7 @@ def test_wrong_gaps_are_refused_with_the_reason(function, reason):
 
 
 def test_every_exercise_has_hints(capsys):
-    for exercise in (ch07.guess, ch07.neighbour, ch07.gap):
+    for exercise in (ch07.guess, ch07.middle, ch07.gap):
         for step in (1, 2, 3):
             exercise.hint(step)
             assert f"Hint {step} of 3" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from tools import notebooks
@@ -41,6 +42,14 @@ def second_checkpoint(tmp_path_factory):
 @every_notebook
 def test_the_rules_are_kept(path):
     assert notebooks.problems(path) == []
+
+
+def test_all_notebooks_install_and_take_their_parameters_with_the_same_two_cells():
+    openings = {
+        tuple(cell.source for cell in notebooks.code_cells(nbformat.read(path, as_version=4))[:2])
+        for path in notebooks.NOTEBOOKS
+    }
+    assert len(openings) == 1
 
 
 @every_notebook

@@ -1,4 +1,4 @@
-"""Exercises of chapter 7: guessing while leaving one out, the nearest neighbour, the gap without the mean.
+"""Exercises of chapter 7: guessing while leaving one out, the nearest middle, the gap without the mean.
 
 RARE holds the chapter's words that the tokenizer splits, each in two sentences written for it.
 """
@@ -40,9 +40,7 @@ RARE = {
 
 def _judge_guess(function: Any) -> None:
     for counts in ([20, 4], [12, 12], [12, 12, 12], [3, 5, 2], [1, 9]):
-        answer = call(function, list(counts))
-        if not isinstance(answer, int | float | Tensor) or (isinstance(answer, Tensor) and answer.numel() != 1):
-            raise Wrong(f"your function returns a {type(answer).__name__}; return one number, a share from 0 to 1")
+        answer = _number(call(function, list(counts)))
         n = sum(counts)
         slips = {
             "this is 1 divided by the number of senses; but the sentence itself is left out, so its own sense has "
@@ -61,7 +59,8 @@ def _judge_guess(function: Any) -> None:
             "this looks at the first sense only": (counts[0] - 1) / (n - 1),
             "this is the share of wrong guesses": 1 - sum(k * (k - 1) for k in counts) / (n * (n - 1)),
         }
-        _compare(float(answer), sum(k * (k - 1) for k in counts) / (n * (n - 1)), slips, f"counts {counts}")
+        right = sum(k * (k - 1) for k in counts) / (n * (n - 1))
+        _compare([answer], [right], {reason: [value] for reason, value in slips.items()}, f"counts {counts}")
 
 
 def _clusters(seed: int) -> tuple[Tensor, list[str]]:
@@ -82,36 +81,61 @@ def _number(answer: Any) -> float:
     return float(answer)
 
 
-def _share(scores: Tensor, labels: list[str]) -> float:
-    nearest = scores.argmax(dim=1).tolist()
+def _middles(vectors: Tensor, labels: list[str], leave_out: bool = True, measure: str = "cosine") -> float:
+    """The share of rows that are nearest to the middle of their own sense."""
+    names = sorted(set(labels))
+    hits = 0
+    for i, label in enumerate(labels):
+        rows = {
+            name: [j for j, other in enumerate(labels) if other == name and (j != i or not leave_out)]
+            for name in names
+        }
+        middles = torch.stack([vectors[rows[name]].mean(dim=0) for name in names])
+        if measure == "cosine":
+            scores = torch.cosine_similarity(middles, vectors[i], dim=1)
+        else:
+            scores = middles @ vectors[i] if measure == "dot" else -(middles - vectors[i]).norm(dim=1)
+        hits += names[int(scores.argmax())] == label
+    return hits / len(labels)
+
+
+def _neighbours(vectors: Tensor, labels: list[str]) -> float:
+    unit = vectors / vectors.norm(dim=1, keepdim=True)
+    nearest = (unit @ unit.T).fill_diagonal_(-2).argmax(dim=1).tolist()
     return sum(labels[i] == labels[j] for i, j in enumerate(nearest)) / len(labels)
 
 
-def _judge_neighbour(function: Any) -> None:
-    for seed in (1, 2, 3):
+def _judge_middle(function: Any) -> None:
+    answers, expected = [], []
+    slips: dict[str, list[float]] = {}
+    for seed in (1, 2, 3, 4, 5):
         vectors, labels = _clusters(seed)
         given = vectors.clone()
-        answer = _number(call(function, vectors, list(labels)))
+        answers.append(_number(call(function, vectors, list(labels))))
         _require_unchanged(vectors, given)
+        right = _middles(vectors, labels)
         unit = vectors / vectors.norm(dim=1, keepdim=True)
-        self_out = torch.eye(len(labels), dtype=torch.bool)
-        expected = _share((unit @ unit.T).masked_fill(self_out, -2), labels)
-        slips = {
-            "every vector finds itself, as it is its own nearest: leave it out, for instance by setting the diagonal "
-            "of the cosines to -1": 1.0,
-            "you take the smallest cosine; the nearest has the largest": _share(
-                -(unit @ unit.T).masked_fill(self_out, 2), labels
+        expected.append(right)
+        for reason, value in {
+            "the sentence itself is still in the middle of its own sense and pulls it to itself; take it out before "
+            "you take the mean": _middles(vectors, labels, leave_out=False),
+            "the nearest middle is looked for by the dot product; the task is the cosine": _middles(
+                vectors, labels, measure="dot"
             ),
-            "the nearest is looked for by the dot product, so long vectors win; divide by the lengths first": _share(
-                (vectors @ vectors.T).masked_fill(self_out, -1e9), labels
+            "the nearest middle is looked for by distance; the task is the cosine": _middles(
+                vectors, labels, measure="distance"
             ),
-            "the nearest is looked for by distance, not by cosine": _share(
-                -torch.cdist(vectors, vectors).masked_fill(self_out, 1e9), labels
+            "the vectors are scaled to length 1 before the mean; take the mean of the vectors as they are": _middles(
+                unit, labels
             ),
-            "this is the number of hits; divide it by the number of vectors": expected * len(labels),
-            "this is the share of misses": 1 - expected,
-        }
-        _compare(answer, expected, slips, f"{len(labels)} vectors with three labels")
+            "this looks for the nearest sentence, not for the nearest middle of a sense": _neighbours(
+                vectors, labels
+            ),
+            "this is the number of hits; divide it by the number of sentences": right * len(labels),
+            "this is the share of misses": 1 - right,
+        }.items():
+            slips.setdefault(reason, []).append(value)
+    _compare(answers, expected, slips, "24 vectors of three senses")
 
 
 def _gap(vectors: Tensor, labels: list[str], keep_self: bool = False) -> tuple[float, float]:
@@ -150,17 +174,22 @@ def _judge_gap(function: Any) -> None:
             "this is the mean cosine of the same sense; subtract the one of different senses": same,
             "this is the mean cosine of different senses; the task is same minus different": different,
         }
-        _compare(answer, same - different, slips, f"{len(labels)} vectors with three labels")
+        _compare([answer], [same - different], {reason: [value] for reason, value in slips.items()}, "24 vectors")
 
 
-def _compare(answer: float, expected: float, slips: dict[str, float], where: str) -> None:
-    """Accept the expected value; else name the slip that the answer comes from."""
-    if abs(answer - expected) < 1e-4:
+def _compare(answers: list[float], expected: list[float], slips: dict[str, list[float]], where: str) -> None:
+    """Accept the expected values, one for each test case; else name the slip that all answers come from."""
+
+    def equal(values: list[float]) -> bool:
+        return all(abs(a - b) < 1e-4 for a, b in zip(answers, values, strict=True))
+
+    if equal(expected):
         return
-    for reason, value in slips.items():
-        if abs(answer - value) < 1e-4:
+    for reason, values in slips.items():
+        if equal(values):
             raise Wrong(reason)
-    raise Wrong(f"for {where} your function gives {answer:.3f}, and {expected:.3f} is right")
+    answer, right = next((a, b) for a, b in zip(answers, expected, strict=True) if not abs(a - b) < 1e-4)
+    raise Wrong(f"for {where} your function gives {answer:.3f}, and {right:.3f} is right")
 
 
 def _require_unchanged(tensor: Tensor, given: Tensor) -> None:
@@ -177,12 +206,13 @@ guess = Exercise(
         "Add up k * (k - 1) over the senses, and divide by n * (n - 1).",
     ],
 )
-neighbour = Exercise(
-    _judge_neighbour,
+middle = Exercise(
+    _judge_middle,
     [
-        "Scale the rows to length 1; then one product of the matrix with its own transpose has all cosines.",
-        "Each row is nearest to itself. Write something small into the diagonal before you look for the largest.",
-        "cosines.fill_diagonal_(-1), then .argmax(dim=1): the index of each row's neighbour. Compare the two labels.",
+        "For each sentence, one mean for each sense. For its own sense, take the sentence out of the list first.",
+        "In a loop over i: rows = [j for j in range(n) if labels[j] == sense and j != i], then vectors[rows].mean(dim=0).",
+        "Compare torch.cosine_similarity(vectors[i], middle, dim=0) of all senses; count how often labels[i] has the "
+        "largest, and divide by n.",
     ],
 )
 gap = Exercise(

@@ -1,0 +1,163 @@
+"""The exercises of chapter 10: attention weights, reading maps, cutting a token off."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bertutil.exercises import Exercise, Wrong, call
+
+CUT = -1e4  # a score this low has a weight of exactly 0 after the softmax
+
+
+def _judge_weights(function: Any) -> None:
+    for seed, n, size, padding in [(0, 4, 16, 0), (1, 5, 9, 2), (2, 3, 64, 1)]:
+        generator = torch.Generator().manual_seed(seed)
+        query, key = torch.randn(2, n, size, generator=generator)
+        mask = torch.tensor([1] * (n - padding) + [0] * padding)
+        answer = _tensor(call(function, query.clone(), key.clone(), mask.clone()), [n, n], "the weights")
+        scores = query @ key.T / size**0.5
+        closed = scores.masked_fill(mask == 0, float("-inf"))
+        if not torch.allclose(answer, closed.softmax(dim=-1), atol=1e-5):
+            raise Wrong(_weights_reason(answer, query, key, mask))
+
+
+def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) -> str:
+    n, size = query.shape
+    raw, scores = query @ key.T, query @ key.T / size**0.5
+    shut = mask == 0
+
+    def same(other: Tensor) -> bool:
+        return torch.allclose(answer, other, atol=1e-5)
+
+    if answer.isnan().any():
+        return "some weights are NaN: a row has no token left that it may look at; close columns, not rows"
+    divisors = [
+        (1.0, "not divided by the square root of the head's size, query.shape[-1]"),
+        (float(size), "divided by the head's size itself; take its square root"),
+        (n**0.5, "divided by the square root of the number of tokens; it must be the head's size, query.shape[-1]"),
+    ]
+    for divisor, what in divisors:
+        unscaled = raw / divisor
+        if same(unscaled.softmax(dim=-1)) or same(unscaled.masked_fill(shut, float("-inf")).softmax(dim=-1)):
+            return f"the scores are {what}"
+    if same(scores.masked_fill(shut, float("-inf"))) or same(scores):
+        return "these are the scores; the softmax over the last axis is still missing"
+    if same(scores.softmax(dim=0)) or same(scores.masked_fill(shut, float("-inf")).softmax(dim=0)):
+        return "each column sums to 1; the softmax must run over the last axis, so that each row does"
+    if same(scores.softmax(dim=-1)):
+        return f"for the mask {mask.tolist()} the last tokens still get attention; a mask of 0 must give a weight of 0"
+    if same(scores.softmax(dim=-1) * mask):
+        return (
+            "the padding has weight 0, but the rows no longer sum to 1: set the scores to -inf before the softmax, "
+            "and do not put the weights to 0 after it"
+        )
+    if same((scores * mask).softmax(dim=-1)):
+        return "a score of 0 is not a weight of 0, as the softmax of 0 is not 0; set the scores to -inf"
+    if same((key @ query.T / size**0.5).masked_fill(shut, float("-inf")).softmax(dim=-1)):
+        return "rows and columns are exchanged: the token of the row asks with its query, so it is query @ key.T"
+    return f"for {n} tokens, a head of size {size} and the mask {mask.tolist()} the weights are not the right ones"
+
+
+def _judge_strongest(function: Any) -> None:
+    for seed, n_layers, n_heads, n, i, j in [(4, 3, 4, 5, 1, 3), (1, 4, 2, 6, 4, 0), (2, 2, 5, 4, 0, 2)]:
+        maps = torch.randn(n_layers, n_heads, n, n, generator=torch.Generator().manual_seed(seed)).mul(2).softmax(-1)
+        answer = call(function, maps.clone(), i, j)
+        shown = f"for maps of {n_layers} layers and {n_heads} heads, {i} looking at {j}, it returns {answer!r:.60}"
+        if isinstance(answer, Tensor) and answer.ndim == 0:
+            answer = answer.item()
+        if isinstance(answer, float):
+            raise Wrong(f"{shown}; that is a weight, and what is asked for is where it stands: layer and head")
+        if isinstance(answer, int):
+            raise Wrong(f"{shown}; two numbers are asked for. argmax counts through all heads: divmod(k, heads)")
+        try:
+            found = tuple(int(value) for value in answer)
+        except (TypeError, ValueError):
+            raise Wrong(f"{shown}; return two whole numbers, layer and head") from None
+        expected = _place(maps[:, :, i, j])
+        if found == expected:
+            continue
+        if found == expected[::-1]:
+            raise Wrong(f"{shown}; the layer comes first, then the head")
+        if found == _place(maps[:, :, j, i]):
+            raise Wrong(f"{shown}; that is for {j} looking at {i}. The row looks, the column is looked at")
+        if found == (expected[0] + 1, expected[1] + 1):
+            raise Wrong(f"{shown}; layers and heads are counted from 0")
+        if found == _place(maps[:, :, i].amax(dim=-1)):
+            raise Wrong(f"{shown}; there {i} looks hardest at any token. Take the weights of column {j} only")
+        raise Wrong(f"{shown}; expected is {expected}")
+
+
+def _place(weights: Tensor) -> tuple[int, int]:
+    """Where the largest value of a matrix stands."""
+    row, column = divmod(int(weights.argmax()), weights.shape[1])
+    return row, column
+
+
+def _judge_cut_off(function: Any) -> None:
+    for n, places in [(6, [2]), (7, [3, 4]), (4, [0, 3])]:
+        answer = _tensor(call(function, n, list(places)), [1, 1, n, n], "the mask")
+        mask = answer[0, 0].float()
+        shown = f"for n={n} and places={places}:"
+        expected = torch.zeros(n, n, dtype=torch.bool)
+        expected[:, places] = True
+        expected[places] = False
+        if mask.isnan().any():
+            raise Wrong(f"{shown} the mask has NaN in it, as 0 * -inf is NaN; set the squares one by one instead")
+        shut = mask <= CUT
+        if answer.dtype == torch.bool or set(mask.unique().tolist()) <= {0.0, 1.0}:
+            raise Wrong(f"{shown} the mask holds only 0 and 1; it is added to the scores: 0 is open, -inf is cut")
+        if not ((mask == 0) | shut).all():
+            raise Wrong(f"{shown} a square must hold 0 (open) or -inf (cut); this mask holds {mask.unique().tolist()}")
+        if torch.equal(shut, expected):
+            continue
+        if torch.equal(shut, expected.T):
+            raise Wrong(f"{shown} these places no longer look at others. Close their columns: [..., row, column]")
+        if torch.equal(shut, expected | expected.T):
+            raise Wrong(f"{shown} these places may still look at every token; only their columns are to be closed")
+        whole = torch.zeros_like(expected)
+        whole[:, places] = True
+        alone = whole & ~torch.eye(n, dtype=torch.bool)
+        if torch.equal(shut, whole):
+            raise Wrong(f"{shown} the places cannot look at themselves any more; leave their own rows open")
+        if torch.equal(shut, alone):
+            raise Wrong(f"{shown} the places must be able to look at one another; leave their rows open altogether")
+        if torch.equal(shut, ~expected):
+            raise Wrong(f"{shown} open and cut are the wrong way round: 0 is open, -inf is cut")
+        raise Wrong(f"{shown} {int((shut != expected).sum())} squares are not as they should be")
+
+
+def _tensor(answer: Any, shape: list[int], what: str) -> Tensor:
+    if not isinstance(answer, Tensor):
+        raise Wrong(f"return a tensor; this is a {type(answer).__name__}")
+    if list(answer.shape) != shape:
+        raise Wrong(f"the shape of {what} is {list(answer.shape)}; it must be {shape}")
+    return answer
+
+
+weights = Exercise(
+    _judge_weights,
+    [
+        "Three steps: the scores, -inf where the mask is 0, the softmax. Which axis must sum to 1?",
+        "scores = query @ key.T / size**0.5, where size = query.shape[-1].",
+        "scores.masked_fill(mask == 0, float('-inf')) closes the columns; then .softmax(dim=-1).",
+    ],
+)
+
+strongest_head = Exercise(
+    _judge_strongest,
+    [
+        "maps[:, :, i, j] has one weight for each layer and head: i is the row, j the column.",
+        "argmax() counts through all the weights, line by line. With h heads a line, k is line k // h, place k % h.",
+        "divmod(maps[:, :, i, j].argmax().item(), maps.shape[1]) is (layer, head).",
+    ],
+)
+
+cut_off_mask = Exercise(
+    _judge_cut_off,
+    [
+        "Draw the square for n=3, places=[1]. Which rows must not look at column 1, and which may?",
+        "Begin with torch.zeros(1, 1, n, n). Close whole columns first; then open the rows of the places again.",
+        "mask[..., places] = float('-inf') closes columns; mask[:, :, places] = 0 opens rows.",
+    ],
+)
