@@ -1065,7 +1065,9 @@ def attention_heads(tokens: list[str], heads: list[list[list[float]]], *, title:
 
 
 @rc_context(STYLE)
-def moves_by_token(tokens: list[str], panels: dict[str, list[list[float]]], *, marked: list[int], title: str) -> Figure:
+def moves_by_token(
+    tokens: list[str], panels: dict[str, list[list[float]]], *, marked: list[int], title: str
+) -> Figure:
     """How far each token's vector moved, layer by layer from the bottom up; one panel for each thing that was tried.
 
     Exactly 0 is an empty square, any move is shaded and written out in percent. `marked` tokens have bold names.
@@ -1077,7 +1079,8 @@ def moves_by_token(tokens: list[str], panels: dict[str, list[list[float]]], *, m
         for y, row in enumerate(rows):
             for x, value in enumerate(row):
                 shade = colormaps["Blues"](0.12 + 0.75 * value / highest) if value else "white"
-                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=shade, edgecolor="#CCCCCC", linewidth=0.6))
+                square = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=shade, edgecolor="#CCCCCC", linewidth=0.6)
+                axes.add_patch(square)
                 if value:
                     text = f"{100 * value:.0f}" if value >= 0.01 else "<1"
                     color = "white" if value > 0.6 * highest else "black"

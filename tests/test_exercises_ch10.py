@@ -114,7 +114,9 @@ def test_a_right_mask_does_cut_a_token_off(answer):
     other = ids.clone()
     other[0, 2:4] += 500
     with torch.no_grad():
-        one, two = (model(input_ids=row, attention_mask=answer(6, [2, 3])).last_hidden_state[0] for row in (ids, other))
+        one, two = (
+            model(input_ids=row, attention_mask=answer(6, [2, 3])).last_hidden_state[0] for row in (ids, other)
+        )
     assert [torch.equal(a, b) for a, b in zip(one, two, strict=True)] == [True, True, False, False, True, True]
 
 

@@ -128,9 +128,7 @@ def _judge_middle(function: Any) -> None:
             "the vectors are scaled to length 1 before the mean; take the mean of the vectors as they are": _middles(
                 unit, labels
             ),
-            "this looks for the nearest sentence, not for the nearest middle of a sense": _neighbours(
-                vectors, labels
-            ),
+            "this looks for the nearest sentence, not for the nearest middle": _neighbours(vectors, labels),
             "this is the number of hits; divide it by the number of sentences": right * len(labels),
             "this is the share of misses": 1 - right,
         }.items():
@@ -210,7 +208,7 @@ middle = Exercise(
     _judge_middle,
     [
         "For each sentence, one mean for each sense. For its own sense, take the sentence out of the list first.",
-        "In a loop over i: rows = [j for j in range(n) if labels[j] == sense and j != i], then vectors[rows].mean(dim=0).",
+        "For row i: rows = [j for j in range(n) if labels[j] == sense and j != i], then the mean of vectors[rows].",
         "Compare torch.cosine_similarity(vectors[i], middle, dim=0) of all senses; count how often labels[i] has the "
         "largest, and divide by n.",
     ],

@@ -46,7 +46,7 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
     if same(scores.softmax(dim=0)) or same(scores.masked_fill(shut, float("-inf")).softmax(dim=0)):
         return "each column sums to 1; the softmax must run over the last axis, so that each row does"
     if same(scores.softmax(dim=-1)):
-        return f"for the mask {mask.tolist()} the last tokens still get attention; a mask of 0 must give a weight of 0"
+        return f"for the mask {mask.tolist()} the last tokens still get attention; 0 in the mask must give weight 0"
     if same(scores.softmax(dim=-1) * mask):
         return (
             "the padding has weight 0, but the rows no longer sum to 1: set the scores to -inf before the softmax, "
@@ -108,7 +108,7 @@ def _judge_cut_off(function: Any) -> None:
         if answer.dtype == torch.bool or set(mask.unique().tolist()) <= {0.0, 1.0}:
             raise Wrong(f"{shown} the mask holds only 0 and 1; it is added to the scores: 0 is open, -inf is cut")
         if not ((mask == 0) | shut).all():
-            raise Wrong(f"{shown} a square must hold 0 (open) or -inf (cut); this mask holds {mask.unique().tolist()}")
+            raise Wrong(f"{shown} a square holds 0 (open) or -inf (cut); this mask holds {mask.unique().tolist()}")
         if torch.equal(shut, expected):
             continue
         if torch.equal(shut, expected.T):
