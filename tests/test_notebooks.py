@@ -3,6 +3,7 @@
 That its committed outputs are true is checked by `pytest --nbval notebooks`, see conftest.py in the root.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,14 @@ import pytest
 
 from tools import notebooks
 
+ROOT = Path(__file__).parent.parent
 every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
 
 
 @pytest.fixture
 def gate(request):
     """The root conftest.py, which pytest has loaded as a plugin."""
-    return request.config.pluginmanager.getplugin(str(Path(__file__).parent.parent / "conftest.py"))
+    return request.config.pluginmanager.getplugin(str(ROOT / "conftest.py"))
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,15 @@ def test_all_notebooks_install_and_take_their_parameters_with_the_same_two_cells
         for path in notebooks.NOTEBOOKS
     }
     assert len(openings) == 1
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *notebooks.NOTEBOOKS], ids=lambda path: path.name)
+def test_every_link_to_a_file_of_the_project_leads_to_one(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(c.source for c in nbformat.reads(text, as_version=4).cells if c.cell_type == "markdown")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert [link for link in links if link and not (path.parent / link).exists()] == []
 
 
 @every_notebook
