@@ -102,7 +102,7 @@ def _middles(vectors: Tensor, labels: list[str], leave_out: bool = True, measure
 def _neighbours(vectors: Tensor, labels: list[str]) -> float:
     unit = vectors / vectors.norm(dim=1, keepdim=True)
     nearest = (unit @ unit.T).fill_diagonal_(-2).argmax(dim=1).tolist()
-    return sum(labels[i] == labels[j] for i, j in enumerate(nearest)) / len(labels)
+    return float(sum(labels[i] == labels[j] for i, j in enumerate(nearest)) / len(labels))
 
 
 def _judge_middle(function: Any) -> None:

@@ -105,10 +105,12 @@ def _judge_cut_off(function: Any) -> None:
         if mask.isnan().any():
             raise Wrong(f"{shown} the mask has NaN in it, as 0 * -inf is NaN; set the squares one by one instead")
         shut = mask <= CUT
-        if answer.dtype == torch.bool or set(mask.unique().tolist()) <= {0.0, 1.0}:
+        if answer.dtype == torch.bool or set(mask.flatten().tolist()) <= {0.0, 1.0}:
             raise Wrong(f"{shown} the mask holds only 0 and 1; it is added to the scores: 0 is open, -inf is cut")
         if not ((mask == 0) | shut).all():
-            raise Wrong(f"{shown} a square holds 0 (open) or -inf (cut); this mask holds {mask.unique().tolist()}")
+            raise Wrong(
+                f"{shown} 0 (open) or -inf (cut) are allowed; this one holds {sorted({*mask.flatten().tolist()})}"
+            )
         if torch.equal(shut, expected):
             continue
         if torch.equal(shut, expected.T):
