@@ -25,11 +25,14 @@ from itertools import zip_longest
 from pathlib import Path
 from unittest import mock
 
+import nbval._cover5
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image, ImageChops, ImageFilter
 
 NUMBER = re.compile(r"(?<![\w.])([-+−]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)(?!\w|\.[0-9])")
+# nbval gives the coverage data of all kernels one file name, so that only the last one would be counted
+nbval._cover5._python_setup = nbval._cover5._python_setup.replace("data_suffix='.nbval'", "data_suffix=True, branch=True")
 WIDGET = "application/vnd.jupyter.widget-view+json"  # holds a random id
 
 # Goes into every kernel as sitecustomize: refuses connections and name look-ups, and writes them down, because
