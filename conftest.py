@@ -32,7 +32,8 @@ from PIL import Image, ImageChops, ImageFilter
 
 NUMBER = re.compile(r"(?<![\w.])([-+−]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)(?!\w|\.[0-9])")
 # nbval gives the coverage data of all kernels one file name, so that only the last one would be counted
-nbval._cover5._python_setup = nbval._cover5._python_setup.replace("data_suffix='.nbval'", "data_suffix=True, branch=True")
+own_file = ("data_suffix='.nbval'", "data_suffix=True, branch=True")
+nbval._cover5._python_setup = nbval._cover5._python_setup.replace(*own_file)
 WIDGET = "application/vnd.jupyter.widget-view+json"  # holds a random id
 
 # Goes into every kernel as sitecustomize: refuses connections and name look-ups, and writes them down, because
