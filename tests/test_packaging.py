@@ -1,5 +1,6 @@
 """One place for each fact: what is pinned and what conda installs agree with pyproject.toml."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -62,3 +63,11 @@ def test_the_readmes_two_commands_are_single_lines_and_install_alike():
     assert lab[2].startswith(".venv/bin/jupyter lab ")
     assert lab[2].endswith(" notebooks/01_loading.ipynb")
     assert tests[2:] == [".venv/bin/pytest"]
+
+
+def test_the_readmes_code_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert [names["encoding"].words[i][j].text for i, j in [(0, 1), (1, 3)]] == ["bank", "bank"]
+    assert capsys.readouterr().out.startswith("tensor([[0.")
