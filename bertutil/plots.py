@@ -67,14 +67,35 @@ def _axes(width: float = 8, height: float = 3.5, rows: int = 1, columns: int = 1
 
 
 @rc_context(STYLE)
-def horizontal_bars(labels: list[str], values: list[float], *, title: str, xlabel: str) -> Figure:
-    """One bar a label, the first on top, with its value written at its end."""
-    figure, (axes,) = _axes(height=0.9 + 0.32 * len(labels))
-    bars = axes.barh(labels, values, color=BLUE)
-    axes.bar_label(bars, fmt="{:,.3g}", padding=3)
-    axes.invert_yaxis()
-    axes.set(title=title, xlabel=xlabel)
-    axes.margins(x=0.12)
+def parameter_map(models: dict[str, list[tuple[str, int]]]) -> Figure:
+    """Where the parameters sit: for each model one bar to scale, cut into its parts in the order of the data's way.
+
+    `models` maps a model's name to its parts, (label, parameters). The embedding tables come first; a part whose
+    label begins with "layer" is an encoder layer.
+    """
+    figure, (axes,) = _axes(height=1.0 + 1.1 * len(models))
+    widest = max(sum(count for _, count in parts) for parts in models.values())
+    for row, (name, parts) in enumerate(models.items()):
+        left = 0
+        for label, count in parts:
+            layer = label.startswith("layer")
+            bar = axes.barh(
+                row, count, left=left, height=0.55, color=SKY if layer else ORANGE, edgecolor="white", linewidth=1.2
+            )
+            for patch in bar:
+                patch.set_hatch("" if layer else "///")
+            if count > 0.03 * widest:
+                text = label.removeprefix("layer ") if layer else label
+                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+                axes.text(left + count / 2, row, text, ha="center", va="center", fontsize=9, bbox=box)
+            left += count
+        axes.text(0, row - 0.38, f"{name}: {left / 1e6:,.1f} million", va="bottom", fontweight="bold")
+    axes.set(xlabel="parameters (millions)", yticks=[], ylim=(len(models) - 0.5, -0.85))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:,.3g}")
+    axes.spines["left"].set_visible(False)
+    parts = next(iter(models.values()))
+    share = sum(count for label, count in parts if not label.startswith("layer")) / sum(count for _, count in parts)
+    axes.set_title(f"Outside the encoder layers (hatched): {share:.0%} of the parameters of {next(iter(models))}")
     return figure
 
 
@@ -748,52 +769,6 @@ def cosine_map(tokens: list[str], values: list[list[float]], *, title: str) -> F
     axes.set(title=title, ylabel="layer", yticks=range(len(values)))
     axes.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right", rotation_mode="anchor", family="monospace")
     axes.tick_params(length=0)
-    return figure
-
-
-@rc_context(STYLE)
-def parameter_map(models: dict[str, list[tuple[str, int]]]) -> Figure:
-    """Where the parameters sit: for each model one bar to scale, cut into its parts in the order of the data's way.
-
-    `models` maps a model's name to its parts, (label, parameters). The embedding tables come first; a part whose
-    label begins with "layer" is an encoder layer.
-    """
-    figure, (axes,) = _axes(height=1.0 + 1.1 * len(models))
-    widest = max(sum(count for _, count in parts) for parts in models.values())
-    for row, (name, parts) in enumerate(models.items()):
-        left = 0
-        for label, count in parts:
-            layer = label.startswith("layer")
-            bar = axes.barh(
-                row, count, left=left, height=0.55, color=SKY if layer else ORANGE, edgecolor="white", linewidth=1.2
-            )
-            for patch in bar:
-                patch.set_hatch("" if layer else "///")
-            if count > 0.03 * widest:
-                text = label.removeprefix("layer ") if layer else label
-                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
-                axes.text(left + count / 2, row, text, ha="center", va="center", fontsize=9, bbox=box)
-            left += count
-        axes.text(0, row - 0.38, f"{name}: {left / 1e6:,.1f} million", va="bottom", fontweight="bold")
-    axes.set(xlabel="parameters (millions)", yticks=[], ylim=(len(models) - 0.5, -0.85))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:,.3g}")
-    axes.spines["left"].set_visible(False)
-    parts = next(iter(models.values()))
-    share = sum(count for label, count in parts if not label.startswith("layer")) / sum(count for _, count in parts)
-    axes.set_title(f"Outside the encoder layers (hatched): {share:.0%} of the parameters of {next(iter(models))}")
-    return figure
-
-
-@rc_context(STYLE)
-def cosines_by_token(tokens: list[str], cosines: dict[str, list[float]], *, title: str) -> Figure:
-    """For each token a cosine, one marked line for each entry of `cosines`."""
-    figure, (axes,) = _axes()
-    for (label, values), marker in zip(cosines.items(), "osD^", strict=False):
-        axes.plot(range(len(tokens)), values, marker=marker, markersize=5, linewidth=1.2, label=label)
-    axes.set_xticks(range(len(tokens)), tokens, rotation=60, ha="right")
-    axes.set(title=title, ylabel="cosine (1: the same direction)", xlabel="token")
-    axes.grid(axis="y", alpha=0.3)
-    axes.legend(frameon=False)
     return figure
 
 
