@@ -148,6 +148,8 @@ def load(
 
     with _quiet():
         tokenizer = _load_tokenizer(name, folder)
+        if checkpoint and "vocab.txt" in checkpoint.digests:
+            _compare_vocabulary(tokenizer, folder)
         try:
             loaded: Any = BertModel.from_pretrained(
                 folder,
@@ -238,6 +240,16 @@ def _load_tokenizer(name: str, folder: Path) -> BertTokenizer:
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
     return tokenizer
+
+
+def _compare_vocabulary(tokenizer: BertTokenizer, folder: Path) -> None:
+    """The tokenizer comes from tokenizer.json, which has no published digest; vocab.txt, which has one, vouches."""
+    published = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    if tokenizer.get_vocab() != {token: i for i, token in enumerate(published)}:
+        raise ValueError(
+            f"the tokenizer.json in {folder} has another vocabulary than the published vocab.txt beside it; "
+            "install or download the checkpoint again"
+        )
 
 
 def _verify(file: Path, digest: str) -> None:

@@ -134,6 +134,16 @@ def test_a_file_changed_after_it_was_found_good_is_checked_again(own_memory, hub
         bertutil.load("bert-base-uncased")
 
 
+def test_a_tokenizer_with_another_vocabulary_than_the_published_one_is_refused(own_memory, hub_cache):
+    file = hub_cache / "tokenizer.json"
+    changed = json.loads(file.read_text(encoding="utf-8"))
+    vocabulary = changed["model"]["vocab"]
+    vocabulary["knight"], vocabulary["lap"] = vocabulary["lap"], vocabulary["knight"]
+    file.write_text(json.dumps(changed), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"another vocabulary than the published vocab\.txt"):
+        bertutil.load("bert-base-uncased")
+
+
 def test_a_memory_that_cannot_be_written_or_read_is_no_obstacle(own_memory, hub_cache):
     own_memory.parent.parent.mkdir(parents=True)
     own_memory.parent.write_text("a file in the folder's place")
