@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, load
+    from bertutil.corpus import Corpus, embed, embed_corpus, open_corpus
     from bertutil.encoding import Encoding, Word, encode, split_words
+    from bertutil.engines import Embedder
     from bertutil.hidden_states import attentions, hidden_states
     from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
     from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search, self_similarity
@@ -24,14 +26,19 @@ __all__ = [
     "STRATEGIES",
     "Bert",
     "Checkpoint",
+    "Corpus",
+    "Embedder",
     "Encoding",
     "Word",
     "attentions",
     "combine_layers",
     "cosine_similarity",
+    "embed",
+    "embed_corpus",
     "encode",
     "hidden_states",
     "load",
+    "open_corpus",
     "pool_sentences",
     "pool_words",
     "random_pair_baseline",
@@ -43,7 +50,9 @@ __all__ = [
 
 _HOME = {
     "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "load"],
+    "corpus": ["Corpus", "embed", "embed_corpus", "open_corpus"],
     "encoding": ["Encoding", "Word", "encode", "split_words"],
+    "engines": ["Embedder"],
     "hidden_states": ["attentions", "hidden_states"],
     "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
     "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search", "self_similarity"],

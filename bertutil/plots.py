@@ -1,8 +1,9 @@
 """Every figure the chapters draw. Each function takes numbers and returns a Figure; show() puts it on the page."""
 
 import base64
+import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from io import BytesIO
 from itertools import cycle, groupby
@@ -1105,4 +1106,200 @@ def heads_by_effect(points: list[tuple[int, float, float]], *, title: str, xlabe
     axes.text(0.02, 0.93, "each number is a head: the index of its layer", transform=axes.transAxes, color=BLUE)
     axes.grid(color="#E5E5E5")
     axes.set_axisbelow(True)
+    return figure
+
+
+@rc_context(STYLE)
+def padding_waste(batches: dict[str, list[int]], *, budget: int) -> Figure:
+    """Batches as they lie in memory: a line for each text, its tokens dark and its padding hatched.
+
+    `batches` maps a label to the texts' lengths in tokens. A last panel lays the texts of the first batch end to end,
+    in rows of at most `budget` tokens, each drawn as lines as wide as the other panels.
+    """
+    figure, axes = _axes(height=3.6, columns=len(batches) + 1)
+    width = max(max(lengths) for lengths in batches.values())
+    for ax, (label, lengths) in zip(axes, batches.items(), strict=False):
+        longest = max(lengths)
+        ax.barh(range(len(lengths)), lengths, height=0.8, color=BLUE)
+        rest = [longest - n for n in lengths]
+        ax.barh(range(len(lengths)), rest, height=0.8, left=lengths, color="#F0D9A8", hatch="////", edgecolor=ORANGE)
+        share = sum(rest) / (longest * len(lengths))
+        ax.set_title(f"{label}:\n{share:.0%} padding")
+        ax.set(xlabel="tokens", xlim=(0, width), ylim=(len(lengths) - 0.4, -0.6), yticks=[])
+    axes[0].set_ylabel("texts of a batch")
+    lengths, packed = next(iter(batches.values())), axes[-1]
+    position = 0
+    for i, length in enumerate(lengths):
+        left = length
+        while left:  # a text that reaches the edge goes on in the next line of the drawing
+            line, start = divmod(position, width)
+            part = min(left, width - start)
+            packed.barh(line, part, height=0.8, left=start, color=BLUE if i % 2 else SKY)
+            position, left = position + part, left - part
+    rows = -(-sum(lengths) // budget)
+    packed.set_title(f"the first one's, end to end:\nno padding, {rows} row{'s' * (rows > 1)}")
+    packed.set(xlabel="tokens", xlim=(0, width), ylim=(len(lengths) - 0.4, -0.6), yticks=[])
+    return figure
+
+
+@rc_context(STYLE)
+def speed_bars(results: dict[str, Any]) -> Figure:
+    """How many times as fast as sentence-transformers each way is, for texts of mixed length; a panel a model.
+
+    `results`: datasets.benchmark(). Of each model the run with the most threads is drawn.
+    """
+    runs: dict[str, dict[str, Any]] = {}
+    for run in results["comparisons"]:
+        if run["texts"] == "mixed" and run["threads"] >= runs.get(run["model"], {"threads": 0})["threads"]:
+            runs[run["model"]] = run
+    figure, axes = _axes(height=3.6, columns=len(runs))
+    for ax, (model, run) in zip(axes, runs.items(), strict=True):
+        names, values = list(run["speed"]), list(run["speed"].values())
+        bars = ax.barh(names, values, color=[BLUE if name.startswith("embed") else "#BBBBBB" for name in names])
+        for bar, name in zip(bars, names, strict=True):
+            bar.set_hatch("///" if name.startswith("embed") else "")
+            bar.set_edgecolor("white")
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=4, fontsize=9, bbox=box)
+        ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
+        ax.set(xlim=(0, 1.18 * max(values)))
+        ax.invert_yaxis()
+        ax.set_title(f"{model.replace(', ', chr(10))}, {run['threads']} thread{'s' * (run['threads'] > 1)}")
+        if ax is not axes[0]:
+            ax.set_yticklabels([])
+    figure.supxlabel("times as fast as sentence-transformers, texts of mixed length", fontsize=10)
+    return figure
+
+
+@rc_context(STYLE)
+def scores_by_layer(panels: dict[str, tuple[list[float], list[float], list[float]]], *, title: str) -> Figure:
+    """Scores over the layers with their intervals: a panel a job, named on its axis; the highest score has a ring.
+
+    A panel is (scores, lower ends, upper ends). Each has a scale of its own.
+    """
+    figure, axes_list = _axes(height=3.6, columns=len(panels))
+    styles = zip(panels.items(), axes_list, "os^", (BLUE, RED, GREEN), strict=False)
+    for (name, (scores, low, high)), axes, marker, color in styles:
+        places = range(len(scores))
+        best = max(places, key=scores.__getitem__)
+        axes.vlines(places, low, high, color=color, lw=5, alpha=0.3)
+        axes.plot(scores, marker=marker, color=color, lw=1.8, ms=6)
+        axes.plot(best, scores[best], "o", ms=15, mfc="none", mec="black", mew=1.4)
+        axes.annotate(
+            f"{scores[best]:.2f}",
+            (best, high[best]),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontweight="bold",
+        )
+        axes.set(xlabel="layer", ylabel=name)
+        axes.set_xticks(places if len(scores) < 10 or len(panels) == 1 else places[::2])
+        axes.margins(x=0.09, y=0.12)
+        axes.grid(axis="y", color="#E5E5E5")
+        axes.set_axisbelow(True)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def inputs_compared(
+    published: dict[str, float],
+    ours: dict[str, list[float]],
+    intervals: dict[str, tuple[float, float]],
+    *,
+    title: str,
+) -> Figure:
+    """The same inputs of a probe in two experiments: published scores (one each) and ours, a row an input.
+
+    Ours has a small circle for each seed, a bar for their mean and a pale band for the interval of the mean. An
+    input without a published score is said to have none.
+    """
+    figure, (left, right) = _axes(height=1.3 + 0.36 * len(ours), columns=2)
+    rows = {name: y for y, name in enumerate(ours)}
+    for name, y in rows.items():
+        if name in published:
+            left.plot(published[name], y, "D", color=ORANGE, mec="black", ms=7)
+            left.annotate(
+                f"{published[name]:.1f}",
+                (published[name], y),
+                xytext=(-8, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=9,
+            )
+        else:
+            left.text(
+                0.98, y, "not published", ha="right", va="center", fontsize=9, transform=left.get_yaxis_transform()
+            )
+        right.barh(y, intervals[name][1] - intervals[name][0], 0.5, intervals[name][0], color=BLUE, alpha=0.2)
+        right.plot(ours[name], [y] * len(ours[name]), "o", color=BLUE, mfc="white", ms=5)
+        right.plot(float(np.mean(ours[name])), y, "|", color="black", ms=17, mew=2)
+    left.set_yticks(list(rows.values()), list(rows))
+    right.set_yticks(list(rows.values()), [])
+    for axes, name in ((left, "published, F1 x 100"), (right, "here, F1 x 100")):
+        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=name)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(color="#E5E5E5")
+        axes.set_axisbelow(True)
+    left.margins(x=0.2)
+    right.use_sticky_edges = False  # bars would end at the frame
+    right.margins(x=0.06)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def learning_curve(
+    trained: list[tuple[float, float]],
+    held_out: list[tuple[float, float]],
+    interval: list[tuple[float, float]],
+    *,
+    baseline: tuple[str, float],
+    title: str,
+) -> Figure:
+    """Loss and accuracy after each epoch: (loss, accuracy) of the training rows and of the held-out ones.
+
+    The band is the `interval` (low, high) of the held-out accuracy; the dotted line is the `baseline` accuracy.
+    """
+    figure, (losses, accuracies) = _axes(height=3.6, columns=2)
+    epochs = range(1, len(trained) + 1)
+    for k, axes in enumerate((losses, accuracies)):
+        axes.plot(epochs, [row[k] for row in trained], "o--", color=BLUE, label="training", lw=1.8)
+        axes.plot(epochs, [row[k] for row in held_out], "s-", color=RED, label="held out", lw=1.8)
+        axes.set(xlabel="epoch", xticks=epochs)
+        axes.grid(axis="y", color="#E5E5E5")
+        axes.set_axisbelow(True)
+    low, high = zip(*interval, strict=True)
+    accuracies.fill_between(epochs, low, high, color=RED, alpha=0.15, linewidth=0, label="its 95 % interval")
+    accuracies.axhline(baseline[1], color="black", linestyle=":", linewidth=1.4, label=baseline[0])
+    losses.set(ylabel="loss (cross entropy)", ylim=(0, None))
+    accuracies.set(ylabel="accuracy", ylim=(min(0.4, *low), 1.02))
+    handles, labels = accuracies.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+@rc_context(STYLE)
+def ledger_tiles(verdicts: dict[str, str], order: Sequence[str], *, title: str) -> Figure:
+    """One tile a claim, with its id, in rows by verdict; `order` is that of the verdicts, from top to bottom."""
+    width = 13
+    rows = [(verdict, [name for name, own in verdicts.items() if own == verdict]) for verdict in order]
+    height = sum(1.5 + max(1, math.ceil(len(names) / width)) for _, names in rows)
+    figure, (axes,) = _axes(height=0.36 * height)
+    y = 0.0
+    for (verdict, names), colour, hatch in zip(rows, (BLUE, SKY, RED, "#FFFFFF"), ("", "..", "//", ""), strict=True):
+        axes.text(0, y + 0.75, f"{verdict}: {len(names)}", fontsize=10, fontweight="bold", va="center")
+        for i, name in enumerate(names):
+            left, top = i % width, y + 1.2 + i // width
+            axes.add_patch(
+                Rectangle((left, top), 0.92, 0.88, facecolor=colour, edgecolor="#444444", hatch=hatch, lw=0.6)
+            )
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+            axes.text(left + 0.46, top + 0.44, name, ha="center", va="center", fontsize=10, bbox=box)
+        y += 1.5 + max(1, math.ceil(len(names) / width))
+    axes.set(xlim=(-0.1, width), ylim=(y, 0), title=title)
+    axes.axis("off")
     return figure

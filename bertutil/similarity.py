@@ -1,5 +1,7 @@
 """Chapters 7 to 9: how alike vectors are, which are nearest, and what they all have in common."""
 
+import warnings
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -87,7 +89,9 @@ def self_similarity(vectors: Vectors) -> float:
 
 
 def _rows(vectors: Vectors) -> Tensor:
-    tensor = torch.as_tensor(vectors)
+    with warnings.catch_warnings():  # a memory-mapped file is read-only, and nothing here writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        tensor = torch.as_tensor(vectors)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 

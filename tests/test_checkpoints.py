@@ -191,20 +191,6 @@ def test_without_its_package_minilm_comes_from_the_hub(monkeypatch):
     assert asked == [("minilm", "sentence-transformers/all-MiniLM-L6-v2", None)]
 
 
-@pytest.mark.hub
-def test_the_articles_checkpoint_comes_from_the_hub_and_gives_the_articles_vectors(bank_sentence):
-    try:
-        bert = bertutil.load("bert-base-uncased")
-    except ConnectionError as error:
-        pytest.skip(f"the hub cannot be reached: {error.__cause__}")
-    encoding = bertutil.encode(bert, bank_sentence)
-    words = bertutil.pool_words(bertutil.combine_layers(bertutil.hidden_states(bert, encoding)), encoding)[0]
-    vault, robber, river = (words[i] for i, word in enumerate(encoding.words[0]) if word.text == "bank")
-    assert vault[:5].tolist() == pytest.approx([3.3596, -2.9805, -1.5421, 0.7065, 2.0031], abs=1e-3)
-    cosines = bertutil.cosine_similarity(robber, torch.stack([vault, river]))[0]
-    assert [round(float(cosine), 2) for cosine in cosines] == [0.94, 0.69]
-
-
 # Folders
 
 

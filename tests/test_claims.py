@@ -1,207 +1,340 @@
-"""The claims of the sources that chapters 1 to 6 treat, by their numbers in the ledger."""
+"""The ledger: 38 claims, each measured, each with a rule that can fail."""
 
-import inspect
+import math
+from dataclasses import replace
+from itertools import product
 
+import nbformat
 import pytest
-import torch
-from torch.testing import assert_close
 
-import bertutil
+from bertutil import claims, ledger
+from bertutil.claims import CLAIMS
+from bertutil.evidence import Evidence, find_cased
+from bertutil.ledger import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
+from tools import notebooks
+
+NOTEBOOK = next((path for path in notebooks.NOTEBOOKS if path.name == "13_claims.ipynb"), None)
+every_claim = pytest.mark.parametrize("entry", CLAIMS.values(), ids=list(CLAIMS))
+
+# What the default checkpoint gives; C24 and C33 train it for a minute, which the notebook does
+VERDICTS = {
+    **dict.fromkeys(("C01", "C03", "C06", "C07", "C12", "C15", "C18"), HOLDS),
+    **dict.fromkeys(("C27", "C29", "C30", "C31", "C35", "C36", "C38"), HOLDS),
+    **dict.fromkeys(("C02", "C04", "C08", "C09", "C13", "C14", "C16", "C17", "C19", "C20"), LIMIT),
+    **dict.fromkeys(("C21", "C22", "C23", "C25", "C26", "C28", "C37"), LIMIT),
+    **dict.fromkeys(("C05", "C10", "C11", "C34"), FAILS),
+    "C32": PUBLISHED,
+}
+
+# Another measurement for each claim, which must turn its verdict: what a different model or library would give
+OTHERWISE = {
+    "C01": {"pieces": "embed ##dings"},
+    "C02": {"equal, by id": 19},
+    "C03": {"equal ids": 21},
+    "C04": {"unused slots and special tokens": 0},
+    "C05": {"lost in [UNK]": 0},
+    "C06": {"difference of the ids": 12},
+    "C07": {"difference of the ids": 0},
+    "C08": {"found again minus guessing, at least": -0.01},
+    "C09": {"cosine with and without them, mean": 1.0},
+    "C10": {"segment id of a single sentence": "1"},
+    "C11": {"second parameter": "token_type_ids", "off from a call with segments": 0.0},
+    "C12": {"states minus layers": 0},
+    "C13": {"within [-2, 2], lowest layer": 0.4},
+    "C14": {"two texts: axes after squeeze": 3},
+    "C15": {"concatenated / features": 1.0},
+    "C16": {"cosine with 40 [PAD] left in": 1.0},
+    "C17": {"vault, robber minus robber, river": -0.1},
+    "C18": {"BERT, last layer: cosine": 1.0},
+    "C19": {"sense accuracy minus guessing, at most": 0.4},
+    "C20": {"accuracy, last minus first layer, at least": -0.02},
+    "C21": {"jobs of 3 where it is ahead of the last": 0},
+    "C22": {"here: concatenation minus best other, at least": 0.01},
+    "C23": {"tasks of 2 where [CLS] is behind the mean": 0},
+    "C24": {"trained minus frozen, at least": 0.1},
+    "C25": {"worst minus guessing, at least": 0.0},
+    "C26": {"sentences in order, at least": 0.48},
+    "C27": {"upper half minus cut, mean of the layers": -0.01},
+    "C28": {"reciprocal rank minus TF-IDF, at least": -0.2},
+    "C29": {"contextual minus static, at least": -0.01},
+    "C30": {"tokens that differ": 4},
+    "C31": {"vectors of a token minus layers": -5},
+    "C32": {"cased: walrus": "I am the walrus .", "cased: BERT": "B ##ER ##T", "cased: pieces": 14},
+    "C33": {"true sentence chosen, at least": 0.6, "of the same story, at least": 0.6},
+    "C34": {"first in table 7": "weighted sum of the last 4"},
+    "C35": {"accuracy at the last layer, at least": 0.4},
+    "C36": {"linear minus capitals, at least": -0.1},
+    "C37": {"inputs equal to those made by hand": 3},
+    "C38": {"bank moves, attention cut": 0.3},
+}
 
 
 @pytest.fixture(scope="module")
-def bank(bert, bank_sentence):
-    """The article's example: encoding and all hidden states."""
-    encoding = bertutil.encode(bert, bank_sentence)
-    return encoding, bertutil.hidden_states(bert, encoding)
+def untrained(tiny):
+    return Evidence(tiny)
 
 
-def test_c01_the_first_sentence_has_14_tokens_and_embeddings_four(bert):
-    tokens = bertutil.encode(bert, "Here is the sentence I want embeddings for.").tokens[0]
-    assert len(tokens) == 14
-    assert tokens[7:11] == ["em", "##bed", "##ding", "##s"]
+@pytest.fixture(scope="module")
+def findings(bert, untrained):
+    evidence = Evidence(bert)
+    return {id: entry.examine(untrained if id in ("C24", "C33") else evidence) for id, entry in claims.CLAIMS.items()}
 
 
-def test_c02_entries_5000_to_5019_by_id(bert):
-    assert bert.tokenizer.convert_ids_to_tokens(range(5000, 5020)) == [
-        *("knight", "lap", "survey", "ma", "##ow", "noise", "billy", "##ium", "shooting", "guide"),
-        *("bedroom", "priest", "resistance", "motor", "homes", "sounded", "giant", "##mer", "150", "scenes"),
+def test_there_are_38_claims():
+    assert list(CLAIMS) == [f"C{k:02}" for k in range(1, 39)]
+
+
+@every_claim
+def test_a_claim_names_source_chapter_and_test(entry):
+    assert entry.source.startswith(("article", "first", "second"))
+    assert 1 <= entry.chapter <= 11
+    assert len(entry.says) > 20
+    assert len(entry.how) > 20
+
+
+@pytest.mark.parametrize(("id", "verdict"), VERDICTS.items())
+def test_the_verdict_on_the_default_checkpoint(findings, id, verdict):
+    assert findings[id].verdict == verdict
+
+
+@every_claim
+def test_another_measurement_turns_the_verdict(findings, entry):
+    measured = findings[entry.id].measured
+    other = OTHERWISE[entry.id]
+    assert other.keys() <= measured.keys()
+    assert entry.verdict(measured | other) != findings[entry.id].verdict
+
+
+def around(bound):
+    """Values that lie on the bound and on either side of it."""
+    if isinstance(bound, bool):
+        return [bound, not bound]
+    return [bound, "another"] if isinstance(bound, str) else [bound, bound + 1, bound - 1]
+
+
+@every_claim
+def test_each_condition_decides_somewhere_and_every_verdict_can_come_out(entry):
+    values = {}
+    for condition in (*entry.needs, *entry.limits):
+        values.setdefault(condition.quantity, []).extend(around(condition.bound))
+    worlds = [dict(zip(values, row, strict=True)) for row in product(*values.values())]
+    verdicts = [entry.verdict(world) for world in worlds]
+    assert set(verdicts) == {HOLDS, FAILS} | ({LIMIT} if entry.limits else set())
+    for kind in ("needs", "limits"):
+        for condition in getattr(entry, kind):
+            rest = tuple(other for other in getattr(entry, kind) if other != condition)
+            without = replace(entry, **{kind: rest})
+            assert [without.verdict(world) for world in worlds] != verdicts, condition
+
+
+@pytest.mark.parametrize("id", ["C20", "C23", "C26", "C27", "C28", "C33", "C35", "C36"])
+def test_what_needs_meaning_does_not_hold_for_random_weights(untrained, id):
+    assert CLAIMS[id].examine(untrained).verdict == FAILS
+
+
+@pytest.mark.parametrize("id", ["C01", "C02", "C03", "C05", "C11", "C12", "C14", "C15", "C31", "C37", "C38"])
+def test_what_follows_from_vocabulary_and_design_holds_for_any_weights(findings, untrained, id):
+    assert CLAIMS[id].examine(untrained).verdict == findings[id].verdict
+
+
+@pytest.mark.parametrize(
+    ("id", "quantity", "value"),
+    [
+        ("C04", "entries", 30_522),
+        ("C04", "pieces inside words", 5_828),
+        ("C04", "single characters", 997),
+        ("C04", "unused slots and special tokens", 999),
+        ("C05", "pieces of 100 letters", 50),
+        ("C11", "second parameter", "attention_mask"),
+        ("C11", "off from a call with a mask", 0.0),
+        ("C11", "pair: B notices another A", False),
+        ("C12", "values", 59_136),
+        ("C28", "TF-IDF: answers in the first place", 0.0),
+        ("C30", "“naïve café” becomes", "naive cafe"),
+        ("C32", "this checkpoint: walrus", "i am the wal ##rus ."),
+        ("C35", "static table: place of iphone", 2),
+        ("C35", "static table: place of fruit", 9),
+        ("C38", "bank moves, attention cut", 0.0),
+    ],
+)
+def test_exact_quantities_of_the_default_checkpoint(findings, id, quantity, value):
+    assert findings[id].measured[quantity] == value
+
+
+@pytest.mark.parametrize(
+    ("id", "quantity", "value", "margin"),
+    [
+        ("C17", "vault, robber", 0.9406, 5e-5),
+        ("C17", "robber, river", 0.8887, 5e-5),
+        ("C08", "found again", 1.0, 0.05),
+        ("C19", "sense accuracy", 0.419, 0.01),
+        ("C23", "search, [CLS], reciprocal rank", 0.418, 0.005),
+        ("C26", "words in order", 0.863, 0.005),
+        ("C26", "sentences in order", 0.984, 0.005),
+        ("C28", "reciprocal rank", 0.718, 0.005),
+        ("C35", "guessing", 11 / 23, 1e-9),
+    ],
+)
+def test_measured_quantities_of_the_default_checkpoint(findings, id, quantity, value, margin):
+    assert findings[id].measured[quantity] == pytest.approx(value, abs=margin)
+
+
+def test_the_accuracy_by_layer_is_that_of_chapter_7(findings):
+    line = findings["C20"].measured["sense accuracy, by layer"]
+    assert line == pytest.approx((0.419, 0.813, 0.833, 0.869, 0.892, 0.887, 0.950), abs=0.01)
+
+
+def test_mean_and_sum_of_pieces_find_the_same_words(findings):
+    measured = findings["C25"].measured
+    assert measured["found again, mean"] == measured["found again, sum"]
+
+
+def test_c32_is_measured_where_the_cased_vocabulary_is_there(tiny, tmp_path):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "I", "am", "the", "wa", "##l", "##rus", ".", "What", "are"]
+    words += ["elements", "in", "a", "B", "##ER", "##T", "word", "em", "##bed", "##ding", "?"]
+    file = tmp_path / "vocab.txt"
+    file.write_text("\n".join(words), encoding="utf-8")
+    assert CLAIMS["C32"].examine(Evidence(tiny, file)).verdict == HOLDS
+    file.write_text("\n".join(words).replace("##rus", "##ruses"), encoding="utf-8")
+    assert CLAIMS["C32"].examine(Evidence(tiny, file)).verdict == FAILS
+
+
+def test_the_cased_vocabulary_is_looked_for_in_the_hubs_cache_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("socket.socket", None)  # any connection fails
+    assert find_cased() is None
+    folder = tmp_path / "models--google-bert--bert-base-cased"
+    for name, text in (("refs/main", "abc"), ("snapshots/abc/vocab.txt", "I")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    assert find_cased() == folder / "snapshots/abc/vocab.txt"
+
+
+def test_what_cannot_be_measured_has_published_figures(findings):
+    for finding in findings.values():
+        assert finding.verdict != PUBLISHED or finding.claim.published
+
+
+# --- bertutil.ledger: how a claim becomes a verdict ---------------------------------------------------------------
+
+
+def example(needs=(("found", ">", 0.5),), limits=(("rival", "≥", 0.5),)):
+    @claim("here", chapter=13, needs=needs, limits=limits)
+    def c40(evidence):
+        """An example
+        of a claim.
+
+        How it is
+        tested.
+        """
+        return evidence
+
+    return c40
+
+
+@pytest.mark.parametrize(
+    ("found", "rival", "verdict"),
+    [(0.6, 0.4, HOLDS), (0.6, 0.5, LIMIT), (0.5, 0.4, FAILS), (0.5, 0.5, FAILS), (None, 0.4, PUBLISHED)],
+)
+def test_a_verdict_follows_from_the_conditions(found, rival, verdict):
+    assert example().examine({"found": found, "rival": rival}).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("relation", "met"),
+    [
+        ("=", [False, True, False]),
+        ("≠", [True, False, True]),
+        ("<", [True, False, False]),
+        (">", [False, False, True]),
+        ("≤", [True, True, False]),
+        ("≥", [False, True, True]),
+    ],
+)
+def test_the_relations(relation, met):
+    assert [Condition("x", relation, 2).met({"x": value}) for value in (1, 2, 3)] == met
+
+
+def test_name_and_docstring_make_the_entry():
+    entry = example()
+    assert (entry.id, entry.says, entry.how) == ("C40", "An example of a claim.", "How it is tested.")
+
+
+def test_a_quantity_that_was_not_measured_at_all_is_an_error():
+    with pytest.raises(KeyError, match="rival"):
+        example().verdict({"found": 0.6})
+
+
+def test_nan_gives_no_verdict():
+    with pytest.raises(ValueError, match="'found' is NaN"):
+        example().verdict({"found": math.nan, "rival": 0.1})
+
+
+def test_a_rule_that_cannot_fail_is_refused():
+    with pytest.raises(ValueError, match="C40: a rule that needs nothing cannot fail"):
+        example(needs=())
+
+
+def test_an_unknown_relation_is_refused():
+    with pytest.raises(ValueError, match="'>>' is no relation"):
+        example(needs=[("found", ">>", 1)])
+
+
+def test_a_docstring_must_say_claim_and_test():
+    with pytest.raises(ValueError, match="two paragraphs"):
+
+        @claim("here", chapter=13, needs=[("x", "=", 1)])
+        def c41(evidence):
+            """Only a claim."""
+
+
+def test_a_finding_is_printed_with_each_condition_and_its_outcome():
+    text = str(example().examine({"found": 0.6, "other figure": 1234, "rival": 0.7}))
+    assert text.splitlines() == [
+        "found         0.600",
+        "other figure  1,234",
+        "rival         0.700",
+        "needed  found > 0.5: yes",
+        "limit   rival ≥ 0.5: yes",
+        "=> holds with a limit",
     ]
+    assert "needed  found > 0.5: not measured" in str(example().examine({"found": None, "rival": 0.7}))
 
 
-def test_c03_the_bank_sentence_has_the_articles_ids(bank):
-    ids = "101 2044 11065 2769 2013 1996 2924 11632 1010 1996 2924 27307 2001 2464 5645 2006 1996"
-    ids += " 5900 2314 2924 1012 102"
-    assert bank[0].input_ids.tolist() == [[int(i) for i in ids.split()]]
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "not measured"),
+        (True, "yes"),
+        (12345, "12,345"),
+        (0.12345, "0.123"),
+        (-0.0001, "0.000"),
+        ("a", "a"),
+        ((0.5, -0.0001), "0.500 0.000"),
+    ],
+)
+def test_quantities_as_text(value, text):
+    assert shown(value) == text
 
 
-def test_c04_the_vocabulary_has_30522_entries_of_several_kinds(bert):
-    vocabulary = bert.tokenizer.get_vocab()
-    assert len(vocabulary) == 30_522
-    assert sum(token.startswith("##") for token in vocabulary) == 5_828
-    assert sum(token.startswith("[unused") for token in vocabulary) == 994
-    assert sum(len(token) == 1 for token in vocabulary) == 997
+def test_the_table_has_a_row_for_each_finding():
+    table = ledger.as_table([example().examine({"found": 0.6, "rival": 0.4})] * 2, {13: "13.ipynb"})
+    head, rule, *rows = table.splitlines()
+    row = "| C40 | An example of a claim. | here | found: 0.600; rival: 0.400 |  | **holds** | [13](13.ipynb) |"
+    assert rows == [row, row]
+    assert rule == "|---" * 7 + "|"
+    assert head.count("|") == 8
 
 
-def test_c05_does_not_hold_one_unknown_character_makes_the_whole_word_unknown(bert):
-    for odd in ("love👍", "☃", "✓", "a" * 101):
-        assert bertutil.encode(bert, odd).tokens[0] == ["[CLS]", "[UNK]", "[SEP]"]
+# --- The notebook ------------------------------------------------------------------------------------------------
 
 
-def test_c06_a_piece_at_the_front_shares_its_entry_with_the_free_word(bert):
-    front, free = bertutil.encode(bert, ["embeddings", "em"]).input_ids[:, 1]
-    assert front == free
-
-
-def test_c07_bed_inside_a_word_is_another_entry_than_bed(bert):
-    bed, inside = bert.tokenizer.convert_tokens_to_ids(["bed", "##bed"])
-    assert bed != inside
-    table = bert.model.embeddings.word_embeddings.weight.detach()
-    assert bertutil.cosine_similarity(table[bed], table[inside]) < 0.99
-
-
-def test_c08_the_mean_of_the_pieces_finds_the_word_in_another_sentence(bert):
-    words = ["embeddings", "kayaking", "rhubarb", "typewriter", "photosynthesis", "marmalade"]
-    first = bertutil.encode(bert, [f"I read a book about {word} last year." for word in words])
-    second = bertutil.encode(bert, [f"My sister says that {word} would be her choice." for word in words])
-    assert all(first.words[i][5].n_pieces > 1 for i in range(len(words)))
-    queries, corpus = (
-        bertutil.pool_words(bertutil.combine_layers(bertutil.hidden_states(bert, encoding)), encoding)[:, place]
-        for encoding, place in ((first, 5), (second, 4))
-    )
-    assert bertutil.search(queries, corpus, k=1)[1].flatten().tolist() == list(range(len(words)))
-
-
-def test_c09_the_special_tokens_can_be_left_out_and_the_other_vectors_move(bert, bank):
-    encoding, states = bank
-    with torch.no_grad():
-        bare = bert.model(
-            input_ids=encoding.input_ids[:, 1:-1], attention_mask=encoding.attention_mask[:, 1:-1]
-        ).last_hidden_state
-    cosines = torch.cosine_similarity(bare[0], states[0, 1:-1, -1], dim=-1)
-    assert bare.isfinite().all()
-    assert 0.5 < cosines.mean() < 0.999
-
-
-def test_c10_a_single_sentence_is_segment_0_and_a_pair_0_then_1(bert, bank_sentence):
-    assert set(bert.tokenizer(bank_sentence)["token_type_ids"]) == {0}
-    pair = bert.tokenizer("First one.", "Second.")
-    cut = pair["input_ids"].index(bert.tokenizer.sep_token_id) + 1
-    assert pair["token_type_ids"] == [0] * cut + [1] * (len(pair["input_ids"]) - cut)
-
-
-def test_c11_does_not_hold_the_second_parameter_is_the_attention_mask(bert, bank):
-    ids = bank[0].input_ids
-    ones = torch.ones_like(ids)
-    assert list(inspect.signature(bert.model.forward).parameters)[1] == "attention_mask"
-    with torch.no_grad():
-        as_written = bert.model(ids, ones).last_hidden_state
-        as_mask = bert.model(input_ids=ids, attention_mask=ones).last_hidden_state
-        as_segments = bert.model(input_ids=ids, token_type_ids=ones).last_hidden_state
-    assert torch.equal(as_written, as_mask)
-    assert not torch.allclose(as_written, as_segments, atol=0.1)
-
-
-def test_c11_an_honest_pair_vector_in_that_place_hides_the_first_sentence(bert):
-    def second_half(first):
-        encoding = bertutil.encode(bert, first, "It was very good.")
-        with torch.no_grad():
-            output = bert.model(encoding.input_ids, encoding.token_type_ids).last_hidden_state
-        return output[encoding.token_type_ids == 1]
-
-    assert_close(second_half("The soup was hot."), second_half("My dog can sing."), atol=1e-5, rtol=0)
-
-
-def test_c12_there_is_one_state_more_than_layers(bert, bank):
-    assert bank[1].shape == (1, 22, bert.n_layers + 1, bert.hidden_size)
-    assert bank[1].numel() == 59_136
-
-
-def test_c13_most_values_lie_within_2_and_a_few_features_stand_out_in_all_tokens(bert, bank):
-    states = bank[1][0]
-    assert ((states.abs() <= 2).float().mean(dim=(0, 2)) > 0.95).all()
-    for layer in range(1, bert.n_layers):  # the layers between the embeddings and the last
-        sizes = states[:, layer].abs()
-        outlier = sizes.mean(dim=0).argmax()
-        rank = (sizes > sizes[:, outlier, None]).sum(dim=1)  # 0: the largest of all the token's features
-        assert rank.median() <= 2
-        assert sizes.mean(dim=0)[outlier] > 5 * sizes.mean()
-
-
-def test_c14_stack_squeeze_permute_works_for_one_text_and_squeeze_does_nothing_for_two(bert, bank):
-    def own(encoding):
-        with torch.no_grad():
-            return bert.model(
-                input_ids=encoding.input_ids, attention_mask=encoding.attention_mask, output_hidden_states=True
-            ).hidden_states
-
-    encoding, states = bank
-    assert torch.equal(torch.stack(own(encoding), dim=0).squeeze(dim=1).permute(1, 0, 2), states[0])
-    two = torch.stack(own(bertutil.encode(bert, ["one text", "two texts"])), dim=0)
-    assert two.squeeze(dim=1).shape == two.shape
-    with pytest.raises(RuntimeError):
-        two.squeeze(dim=1).permute(1, 0, 2)
-
-
-def test_c15_concatenating_four_layers_gives_four_times_the_features_summing_as_many(bert, bank):
-    assert bertutil.combine_layers(bank[1], "concat_last_4").shape[-1] == 4 * bert.hidden_size
-    assert bertutil.combine_layers(bank[1], "sum_last_4").shape[-1] == bert.hidden_size
-
-
-def test_c16_a_sentence_vector_is_the_mean_of_the_second_to_last_layer(bert, bank):
-    encoding, states = bank
-    vector = bertutil.pool_sentences(bertutil.combine_layers(states, "second_to_last"), encoding.attention_mask)
-    assert vector.shape == (1, bert.hidden_size)
-    assert_close(vector[0], states[0, :, -2].mean(dim=0))
-
-
-def test_c17_the_two_money_banks_are_more_alike_than_robber_and_river(bank):
-    encoding, states = bank
-    words = bertutil.pool_words(bertutil.combine_layers(states), encoding)[0]
-    vault, robber, river = (words[i] for i, word in enumerate(encoding.words[0]) if word.text == "bank")
-    same, different = bertutil.cosine_similarity(robber, torch.stack([vault, river]))[0].tolist()
-    assert same == pytest.approx(0.9406, abs=5e-5)
-    assert different == pytest.approx(0.8887, abs=5e-5)
-
-
-def test_c18_a_static_table_has_one_vector_for_bank_and_bert_two(bert):
-    encoding = bertutil.encode(
-        bert, ["The man was accused of robbing a bank.", "The man went fishing by the bank of the river."]
-    )
-    places = [tokens.index("bank") for tokens in encoding.tokens]
-    ids = encoding.input_ids[[0, 1], places]
-    table = bert.model.embeddings.word_embeddings(ids)
-    assert torch.equal(table[0], table[1])
-    first, second = bertutil.hidden_states(bert, encoding, layers=[-1])[[0, 1], places, 0]
-    assert torch.cosine_similarity(first, second, dim=0) < 0.9
-
-
-def test_c19_holds_with_a_limit_the_first_state_knows_the_position(bank):
-    banks = bank[1][0, [6, 10, 19], 0]
-    assert not torch.allclose(banks[0], banks[1], atol=0.1)
-
-
-def test_c25_the_mean_and_the_sum_of_pieces_have_the_same_direction(bank, bert):
-    encoding = bertutil.encode(bert, "Here is the sentence I want embeddings for.")
-    vectors = bertutil.combine_layers(bertutil.hidden_states(bert, encoding))
-    mean, total = (bertutil.pool_words(vectors, encoding, how)[0] for how in ("mean", "sum"))
-    assert_close(torch.cosine_similarity(mean, total, dim=-1), torch.ones(len(mean)))
-
-
-def test_c30_uncased_ignores_case_and_accents(bert):
-    assert bertutil.encode(bert, "Naïve CAFÉ").tokens == bertutil.encode(bert, "naive cafe").tokens
-
-
-def test_c31_there_is_one_vector_per_token_per_layer(bert, bank):
-    assert bank[1][0, 6].shape == (bert.n_layers + 1, bert.hidden_size)
-
-
-def test_c37_the_inputs_can_be_built_by_hand_and_encode_plus_is_gone(bert):
-    first, second = "my dog", "barks"
-    pieces = [bert.tokenizer.tokenize(text) for text in (first, second)]
-    tokens = ["[CLS]", *pieces[0], "[SEP]", *pieces[1], "[SEP]"]
-    expected = bert.tokenizer(first, second)
-    assert bert.tokenizer.convert_tokens_to_ids(tokens) == expected["input_ids"]
-    assert [0] * (len(pieces[0]) + 2) + [1] * (len(pieces[1]) + 1) == expected["token_type_ids"]
-    assert [1] * len(tokens) == expected["attention_mask"]
-    assert not hasattr(bert.tokenizer, "encode_plus")
+@every_claim
+def test_the_notebook_has_a_cell_for_the_claim_below_its_words(entry):
+    cells = {cell.id: cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells}
+    chapter = next(path.name for path in notebooks.NOTEBOOKS if path.name.startswith(f"{entry.chapter:02}"))
+    words = cells[f"{entry.id.lower()}-says"].source
+    for part in (f"### {entry.id}", entry.says, entry.how, entry.source, f"]({chapter})"):
+        assert part in words
+    assert f"show(claims.{entry.id.lower()})" in cells[entry.id.lower()].source
+    assert "=> " in cells[entry.id.lower()].outputs[0].text

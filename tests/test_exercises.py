@@ -1,12 +1,17 @@
-"""What holds for every exercise of every chapter."""
+"""What holds for every exercise of every chapter: the checks, their tests, and how the notebooks present them."""
 
+import math
+import re
 from importlib import import_module
 from pathlib import Path
 
+import nbformat
+import numpy as np
 import pytest
+import torch
 
 import bertutil.exercises
-from bertutil.exercises import Exercise
+from bertutil.exercises import Exercise, Wrong, compare, number
 
 CHAPTERS = sorted(path.stem for path in Path(bertutil.exercises.__file__).parent.glob("ch*.py"))
 EXERCISES = [
@@ -15,16 +20,27 @@ EXERCISES = [
     for name, value in vars(import_module(f"bertutil.exercises.{chapter}")).items()
     if isinstance(value, Exercise)
 ]
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9]*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 
 def unwritten(*_):
     raise NotImplementedError
 
 
+def only_a_docstring(*_):
+    """Return something."""
+
+
 @pytest.mark.parametrize("exercise", EXERCISES)
-@pytest.mark.parametrize("stub", [None, ..., lambda *_: None, lambda *_: ..., unwritten])
+@pytest.mark.parametrize("stub", [None, ..., lambda *_: None, lambda *_: ..., unwritten, only_a_docstring])
 def test_the_stub_is_not_tried_yet(exercise, stub):
     assert exercise.verdict(stub) == "Not tried yet."
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_a_forgotten_return_is_named(exercise, capsys):
+    assert "is a return missing?" in exercise.verdict(lambda *_: print("the answer"))
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -33,7 +49,87 @@ def test_a_constant_or_the_input_handed_back_is_not_right(exercise, answer):
     assert exercise.verdict(answer).startswith("Not right yet: ")
 
 
+ODD = [True, -1, 0.5, math.nan, math.inf, 1j, "", "x", b"x", [], [1], [[1, 2], [3]], (1, 2), ("a", "b"), {}, {1}, len]
+ODD += [[None], [torch.zeros(2)], (torch.zeros(2), torch.zeros(3)), [("a", ["b"])], np.zeros(3), np.float64(0.5)]
+ODD += [torch.tensor(3.0), torch.tensor(True), torch.zeros(0), torch.zeros(3), torch.full((2, 3), math.nan), object()]
+
+
 @pytest.mark.parametrize("exercise", EXERCISES)
-def test_there_are_hints(exercise, capsys):
-    exercise.hint()
-    assert capsys.readouterr().out.startswith("Hint 1 of ")
+def test_whatever_comes_back_the_check_itself_does_not_stumble(exercise):
+    for odd in ODD:
+        assert "checking it stopped" not in exercise.verdict(lambda *_, odd=odd: odd), odd
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_hints_come_in_steps(exercise, capsys):
+    for step in (1, 2, 99):
+        exercise.hint(step)
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("Hint 1 of ")
+    assert first.endswith("(hint(2) says more)")
+    assert second != first
+    assert re.match(r"Hint (\d) of \1: ", last)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_two_right_and_three_wrong_answers_of_each_exercise_are_tried(exercise, request):
+    tests = import_module(f"test_exercises_{request.node.callspec.id.partition('.')[0]}")
+    assert sum(row[0] is exercise for row in tests.RIGHT) >= 2
+    assert sum(row[0] is exercise for row in tests.WRONG) >= 3
+
+
+@pytest.mark.parametrize("answer", [2, 2.0, np.float64(2), torch.tensor(2), torch.tensor([2.0])])
+def test_one_number_in_any_form_is_a_number(answer):
+    assert number(answer) == 2
+
+
+@pytest.mark.parametrize("answer", ["2", b"2", [2], torch.zeros(2), None, 1j])
+def test_what_is_not_one_number_is_refused(answer):
+    with pytest.raises(Wrong, match="return one number"):
+        number(answer)
+
+
+def test_a_slip_is_named_only_where_it_explains_the_answers_of_all_cases():
+    slips = {"the sum": [3, 7], "the product": [2, 12]}
+    cases = ["1 and 2", "3 and 4"]
+    with pytest.raises(Wrong, match="the product"):
+        compare([2, 12], [1.5, 3.5], slips, cases)
+    with pytest.raises(Wrong, match=r"for 1 and 2 your function gives 2, and 1\.5 is right"):
+        compare([2, 8], [1.5, 3.5], slips, cases)
+    with pytest.raises(Wrong, match="in percent"):
+        compare([150, 350], [1.5, 3.5], slips, cases)
+    with pytest.raises(Wrong, match="rounded"):
+        compare([1, 3.5], [1.5, 3.5], slips, cases)
+    with pytest.raises(Wrong, match="NaN comes from"):
+        compare([math.nan, 3.5], [1.5, 3.5], slips, cases)
+    compare([1.5, 3.5], [1.5, 3.5], slips, cases)
+
+
+def cells_of(path):
+    return {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+
+
+SERVES = re.compile(
+    r"^Serves: objectives? ([\d, and]+)\. About \d+ minutes\. Difficulty: (easy|medium|hard)\.$", re.M
+)
+
+
+@every_notebook
+def test_every_exercise_says_what_it_serves_how_long_it_takes_and_how_hard_it_is(path):
+    cells = cells_of(path)
+    exercises = [cell.source for cell in cells.values() if re.search(r"^## Exercise ", cell.source, re.M)]
+    assert [source for source in exercises if not SERVES.search(source)] == []
+    assert [source for source in exercises if ".hint()" not in source] == []
+    assert len([cell for cell in cells.values() if "@title Solution" in cell.source]) == len(exercises)
+
+
+@every_notebook
+def test_every_objective_is_served_by_an_exercise_or_a_question(path):
+    cells = cells_of(path)
+    objectives = {int(k) for k in re.findall(r"^(\d)\. ", cells["objectives"].source, re.M)}
+    served = [text for cell in cells.values() for text, _ in SERVES.findall(cell.source)]
+    questions = re.findall(r"^\*\*\d\.\*\* \(Objectives? ([\d, and]+)\) ", cells["questions"].source, re.M)
+    named = {int(k) for text in served + questions for k in re.findall(r"\d", text)}
+    assert objectives == named
+    assert len(questions) >= 2
+    assert cells["questions"].source.count("<details><summary>Answer</summary>") == len(questions)

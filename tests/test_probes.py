@@ -1,9 +1,18 @@
-"""Small classifiers on frozen vectors."""
+"""Small classifiers on frozen vectors, the score of entities, and how sure one can be of it."""
 
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bertutil import probes
+
+NAN = float("nan")
 
 
 def test_neighbour_accuracy_counts_the_rows_whose_nearest_other_row_has_their_label():
@@ -32,6 +41,331 @@ def test_labels_that_tell_nothing_are_refused(labels, message):
 
 def test_a_row_with_nan_is_named():
     vectors = torch.ones(4, 2)
-    vectors[2] = float("nan")
+    vectors[2] = NAN
     with pytest.raises(ValueError, match="row 2 has NaN"):
         probes.neighbour_accuracy(vectors, ["a", "a", "b", "b"])
+
+
+def clusters(n, seed=0):
+    """Rows around three places, and the names of the places."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.arange(n) % 3
+    places = 5 * torch.eye(3, 8)
+    return places[kinds] + torch.randn(n, 8, generator=generator), ["abc"[k] for k in kinds]
+
+
+def test_the_linear_probe_learns_labels_that_a_plane_separates():
+    (train, labels), (test, expected) = clusters(90), clusters(30, seed=1)
+    assert probes.linear_probe(train, labels, test) == expected
+
+
+def test_the_linear_probe_finds_nothing_in_labels_drawn_at_random():
+    train, _ = clusters(90)
+    test, _ = clusters(300, seed=1)
+    draw = np.random.default_rng(0)
+    answer = probes.linear_probe(train, list(draw.choice(["a", "b"], 90)), test)
+    assert 0.4 < np.mean(np.array(answer) == draw.choice(["a", "b"], 300)) < 0.6
+
+
+def test_the_linear_probe_answers_the_same_however_vectors_are_moved_and_scaled():
+    (train, labels), (test, _) = clusters(60), clusters(60, seed=1)
+    noisy, noisier = train + 8 * torch.randn(60, 8, generator=torch.Generator().manual_seed(2)), test * 0.4
+    once = probes.linear_probe(noisy, labels, noisier)
+    assert once == probes.linear_probe(noisy, labels, noisier)
+    assert once == probes.linear_probe(noisy * 40 + 7, labels, noisier * 40 + 7)
+    assert len(set(once)) > 1
+
+
+def test_a_label_that_training_never_saw_is_never_predicted():
+    train, labels = clusters(60)
+    known = [i for i, label in enumerate(labels) if label != "c"]
+    answer = probes.linear_probe(train[known], [labels[i] for i in known], train)
+    assert set(answer) == {"a", "b"}
+
+
+def test_no_test_vectors_give_no_labels():
+    train, labels = clusters(9)
+    assert probes.linear_probe(train, labels, train[:0]) == []
+
+
+def test_vectors_that_are_all_equal_get_the_most_frequent_label():
+    ones = torch.ones(5, 2)
+    assert probes.linear_probe(ones, ["a", "b", "b", "a", "b"], ones[:2]) == ["b", "b"]
+
+
+def with_nan(vectors, *place):
+    vectors = vectors.clone()
+    vectors[place] = NAN
+    return vectors
+
+
+@pytest.mark.parametrize(
+    ("vectors", "labels", "test", "message"),
+    [
+        (torch.ones(4, 2), ["a", "b"], torch.ones(1, 2), "4 vectors and 2 labels"),
+        (torch.ones(2, 2), ["a", "a"], torch.ones(1, 2), "the same label"),
+        (torch.ones(0, 2), [], torch.ones(1, 2), "the same label"),
+        (with_nan(torch.ones(4, 2), 3), list("abab"), torch.ones(1, 2), "^row 3 has NaN .* leave it out"),
+        (torch.ones(4, 2), list("abab"), with_nan(torch.ones(3, 2), 1, 0), "^test row 1 has NaN"),
+        (torch.ones(4, 2), list("abab"), torch.ones(3, 5), r"^test row 0 has the shape \[5\].*\[2\]"),
+    ],
+)
+def test_the_linear_probe_names_what_it_cannot_use(vectors, labels, test, message):
+    with pytest.raises(ValueError, match=message):
+        probes.linear_probe(vectors, labels, test)
+
+
+def sentences(n, seed=0, layers=None):
+    """Sentences of random words, each tagged by the word BEFORE it: a word alone does not tell its tag."""
+    draw = np.random.default_rng(seed)
+    vectors, tags = [], []
+    for _ in range(n):
+        words = draw.integers(3, size=draw.integers(2, 9))
+        tags.append(["O", *("OBI"[word] + ("-X" if word else "") for word in words[:-1])])
+        rows = torch.eye(3, 6)[torch.as_tensor(words)] + 0.1 * torch.as_tensor(draw.normal(size=(len(words), 6)))
+        vectors.append(rows.float())
+    return vectors, tags
+
+
+def accuracy(tags, expected):
+    return np.mean([a == b for x, y in zip(tags, expected, strict=True) for a, b in zip(x, y, strict=True)])
+
+
+def test_the_sequence_probe_uses_the_neighbours_which_the_linear_probe_cannot():
+    (train, tags), (test, expected) = sentences(200), sentences(40, seed=1)
+    found = probes.sequence_probe(train, tags, test)
+    assert accuracy(found.tags, expected) > 0.98
+    assert found.layer_weights == []
+    alone = probes.linear_probe(torch.cat(train), [t for own in tags for t in own], torch.cat(test))
+    assert np.mean(np.array(alone) == [t for own in expected for t in own]) < 0.7
+
+
+def test_the_same_seed_gives_the_same_tags_and_another_seed_others():
+    (train, tags), (test, _) = sentences(40), sentences(40, seed=1)
+    runs = [probes.sequence_probe(train, tags, test, seed=seed, epochs=2).tags for seed in (3, 3, 4)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_the_seed_of_the_caller_is_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    probes.sequence_probe(*sentences(8), sentences(2)[0], epochs=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_sequence_probe_trains_where_gradients_are_off_and_touches_no_vector():
+    train, tags = sentences(8)
+    before = [vectors.clone() for vectors in train]
+    with torch.no_grad():
+        assert len(probes.sequence_probe(train, tags, train, epochs=1).tags) == 8
+    assert all(map(torch.equal, train, before))
+
+
+def test_a_sentence_gets_its_tags_whatever_stands_beside_it():
+    (train, tags), (test, _) = sentences(60), sentences(9, seed=1)
+    together = probes.sequence_probe(train, tags, test, epochs=2).tags
+    assert together == [probes.sequence_probe(train, tags, [one], epochs=2).tags[0] for one in test]
+    assert [len(own) for own in together] == [len(one) for one in test]
+    assert probes.sequence_probe(train, tags, [], epochs=1).tags == []
+
+
+def test_the_weighted_sum_leans_on_the_layer_that_says_something():
+    def layered(vectors, seed):
+        generator = torch.Generator().manual_seed(seed)
+        return [torch.stack([torch.randn(v.shape, generator=generator), v, v.flip(0)], dim=1) for v in vectors]
+
+    (train, tags), (test, expected) = sentences(200), sentences(40, seed=1)
+    found = probes.sequence_probe(layered(train, 0), tags, layered(test, 1))
+    assert accuracy(found.tags, expected) > 0.9
+    assert sum(found.layer_weights) == pytest.approx(1)
+    assert int(np.argmax(found.layer_weights)) == 1
+
+
+@pytest.mark.parametrize(
+    ("vectors", "tags", "test", "message"),
+    [
+        ([torch.ones(2, 3)], [], [], "1 sentences and 0 lists"),
+        ([torch.ones(2, 3)], [["O"]], [], "sentence 0 has 2 words and 1 tags"),
+        ([torch.ones(2, 3)], [["O", "O"]], [], "the same label"),
+        ([], [], [], "the same label"),
+        ([torch.ones(2, 3), torch.ones(0, 3)], [["O", "B-X"], []], [], "training sentence 1 has no words"),
+        ([torch.ones(2, 3)], [["O", "B-X"]], [torch.ones(0, 3)], "test sentence 0 has no words"),
+        ([with_nan(torch.ones(2, 3), 1)], [["O", "B-X"]], [], "training sentence 0, word 1, has NaN .* leave it out"),
+        ([torch.ones(2, 3)], [["O", "B-X"]], [torch.ones(1, 4)], r"test sentence 0, word 0, has the shape \[4\]"),
+        ([torch.ones(2, 3)], [["O", "B-X"]], [torch.ones(1, 2, 3)], r"the shape \[2, 3\], the first .* \[3\]"),
+    ],
+)
+def test_the_sequence_probe_names_what_it_cannot_use(vectors, tags, test, message):
+    with pytest.raises(ValueError, match=message):
+        probes.sequence_probe(vectors, tags, test)
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans"),
+    [
+        ("", set()),
+        ("O O O", set()),
+        ("B-PER", {("PER", 0, 1)}),
+        ("O B-PER I-PER O", {("PER", 1, 3)}),
+        ("B-PER B-PER", {("PER", 0, 1), ("PER", 1, 2)}),
+        ("B-PER I-LOC", {("PER", 0, 1), ("LOC", 1, 2)}),
+        ("I-LOC I-LOC O I-LOC", {("LOC", 0, 2), ("LOC", 3, 4)}),
+        ("I-LOC B-LOC I-LOC", {("LOC", 0, 1), ("LOC", 1, 3)}),
+        ("O B-ORG I-ORG I-ORG", {("ORG", 1, 4)}),
+        ("B-A-B I-A-B", {("A-B", 0, 2)}),
+    ],
+)
+def test_entities_are_read_as_conlleval_reads_them(tags, spans):
+    assert probes.entity_spans(tags.split()) == spans
+
+
+@pytest.mark.parametrize("tag", ["PER", "B", "B-", "E-PER", "b-PER", "", "O-PER"])
+def test_a_tag_that_is_not_bio_is_named(tag):
+    with pytest.raises(ValueError, match=f"word 1 has the tag '{tag}'"):
+        probes.entity_spans(["O", tag])
+
+
+def test_an_entity_counts_only_with_its_kind_and_both_ends():
+    gold = [["B-PER", "I-PER", "O", "B-LOC"]]
+    for predicted, counts in [
+        ("B-PER I-PER O B-LOC", [2, 2, 2]),
+        ("I-PER I-PER O I-LOC", [2, 2, 2]),
+        ("B-PER O O B-LOC", [1, 2, 2]),
+        ("B-PER I-PER I-PER B-LOC", [1, 2, 2]),
+        ("B-ORG I-ORG O O", [0, 1, 2]),
+        ("O O O O", [0, 0, 2]),
+    ]:
+        assert probes.entity_counts(gold, [predicted.split()]).tolist() == [counts]
+
+
+def test_f1_adds_the_counts_of_all_sentences_first():
+    gold = [["B-PER"], ["B-PER", "O", "B-LOC", "O", "B-LOC"], ["O"]]
+    found = [["B-PER"], ["B-PER", "O", "O", "B-LOC", "O"], ["O"]]
+    counts = probes.entity_counts(gold, found)
+    assert counts.tolist() == [[1, 1, 1], [1, 2, 3], [0, 0, 0]]
+    assert probes.entity_f1(gold, found) == probes.f1(counts) == pytest.approx(2 * 2 / (3 + 4))
+
+
+def test_f1_is_0_where_there_is_nothing_to_find_and_nothing_was_found():
+    assert probes.entity_f1([["O", "O"]], [["O", "O"]]) == 0
+    assert probes.entity_f1([], []) == 0
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "message"),
+    [
+        ([["O"]], [], "1 sentences, and tags were predicted for 0"),
+        ([["O"], ["O", "O"]], [["O"], ["O"]], "sentence 1 has 2 words, and 1 tags"),
+    ],
+)
+def test_tags_that_do_not_fit_are_refused(gold, predicted, message):
+    with pytest.raises(ValueError, match=message):
+        probes.entity_f1(gold, predicted)
+
+
+TAGS = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])
+TWO_TAGGINGS = st.lists(st.lists(st.tuples(TAGS, TAGS), max_size=8), max_size=6)
+
+
+def spans_otherwise(tags):
+    """conlleval's own way: is a chunk's end between two tags, and is a chunk's start?"""
+
+    def start(before, tag):
+        return tag != "O" and (tag[0] == "B" or before == "O" or before[2:] != tag[2:])
+
+    padded = ["O", *tags, "O"]
+    starts = [i for i, (before, tag) in enumerate(pairwise(padded)) if start(before, tag)]
+    ends = [
+        i for i, (tag, after) in enumerate(pairwise(padded)) if tag != "O" and (after == "O" or start(tag, after))
+    ]
+    return {(tags[first][2:], first, last) for first, last in zip(starts, ends, strict=True)}
+
+
+@given(TWO_TAGGINGS)
+def test_f1_is_the_harmonic_mean_of_precision_and_recall_of_conllevals_chunks(both):
+    gold, found = ([[pair[k] for pair in sentence] for sentence in both] for k in (0, 1))
+    there, said = (
+        {(i, *span) for i, tags in enumerate(part) for span in spans_otherwise(tags)} for part in (gold, found)
+    )
+    right = len(there & said)
+    expected = 0.0
+    if right:
+        precision, recall = right / len(said), right / len(there)
+        expected = 2 * precision * recall / (precision + recall)
+    assert probes.entity_f1(gold, found) == pytest.approx(expected)
+
+
+@given(TWO_TAGGINGS)
+def test_f1_is_the_same_both_ways_and_1_for_the_gold_itself(both):
+    gold, found = ([[pair[k] for pair in sentence] for sentence in both] for k in (0, 1))
+    assert probes.entity_f1(gold, found) == probes.entity_f1(found, gold)
+    assert probes.entity_f1(gold, gold) == (1 if any(map(spans_otherwise, gold)) else 0)
+
+
+def test_the_interval_of_a_mean_is_the_one_of_the_textbook():
+    values = np.random.default_rng(0).normal(3, 2, size=400)
+    low, high = probes.bootstrap_interval(np.mean, values, n=4000)
+    error = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - error, values.mean() + error), abs=0.015)
+    narrow = probes.bootstrap_interval(np.mean, values, n=4000, level=0.5)
+    assert low < narrow[0] < values.mean() < narrow[1] < high
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    draw = np.random.default_rng(1)
+    samples = draw.normal(0, 1, size=(300, 60))
+    intervals = [probes.bootstrap_interval(np.mean, sample, n=200) for sample in samples]
+    assert 0.9 < np.mean([low < 0 < high for low, high in intervals]) < 0.98
+
+
+def test_columns_are_drawn_alike_so_that_what_two_probes_share_cancels_out():
+    right = np.random.default_rng(0).integers(2, size=100)
+    assert probes.bootstrap_interval(lambda a, b: float(np.mean(a - b)), right, right) == (0, 0)
+
+
+def test_the_interval_takes_rows_of_counts_and_is_the_same_for_the_same_seed():
+    counts = np.array([[1, 1, 1], [0, 1, 1], [2, 3, 2], [0, 0, 1]] * 10)
+    low, high = probes.bootstrap_interval(probes.f1, counts)
+    assert 0 < low < probes.f1(counts) < high < 1
+    assert (low, high) == probes.bootstrap_interval(probes.f1, counts)
+    assert (low, high) != probes.bootstrap_interval(probes.f1, counts, seed=1)
+
+
+def test_draws_without_a_score_are_left_out():
+    def mean_of_positive(x):
+        return float(x[x > 0].mean()) if (x > 0).any() else NAN
+
+    assert probes.bootstrap_interval(mean_of_positive, [2.0, 0.0]) == (2, 2)
+
+
+@pytest.mark.parametrize("columns", [([1, 2], [1]), ([],), ()])
+def test_columns_that_do_not_fit_are_refused(columns):
+    with pytest.raises(ValueError, match="the same number, one at least"):
+        probes.bootstrap_interval(lambda *_: 0.0, *columns)
+
+
+def test_the_module_does_without_scikit_learn_until_the_linear_probe_is_called():
+    code = "import sys; sys.modules['sklearn'] = None; from bertutil import probes; print(probes.f1([1, 1, 1]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("1.0\n", 0), done.stderr[-2000:]
+
+
+def test_the_shapes_of_the_signatures_hold():
+    code = """
+from jaxtyping import install_import_hook
+with install_import_hook("bertutil", "beartype.beartype"):
+    import torch
+    from bertutil import probes
+rows = [torch.randn(n, 2, 4) for n in (2, 5, 3)]
+tags = [["O"] + ["B-X"] * (len(row) - 1) for row in rows]
+found = probes.sequence_probe(rows, tags, rows[:2], epochs=1)
+probes.sequence_probe([row[:, 0] for row in rows], tags, [row[:, 0] for row in rows], epochs=1)
+flat = torch.cat(rows)[:, 0]
+probes.neighbour_accuracy(flat, [tag for own in tags for tag in own])
+probes.linear_probe(flat, [tag for own in tags for tag in own], flat[:3])
+counts = probes.entity_counts(tags[:2], found.tags)
+print(len(probes.bootstrap_interval(probes.f1, counts)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr[-2000:]

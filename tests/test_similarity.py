@@ -119,3 +119,10 @@ def test_self_similarity_is_the_mean_cosine_of_different_rows():
     assert bertutil.self_similarity(vectors) == pytest.approx(float(expected), abs=1e-5)
     with pytest.raises(ValueError, match="it takes two at least"):
         bertutil.self_similarity(vectors[:1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_read_only_array_such_as_a_memory_map_is_searched_without_a_warning():
+    corpus = np.eye(3, dtype=np.float32)
+    corpus.flags.writeable = False
+    assert bertutil.search(corpus[1], corpus, k=1)[1].tolist() == [[1]]

@@ -9,15 +9,11 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-HEADER = """\
-# The tested set of packages. Made from pyproject.toml by: python tools/lock.py
-"""
+HEADER = "# The tested set of packages. Made from pyproject.toml by: python tools/lock.py"
 GPU = re.compile(r"(nvidia|cuda|triton)\b")
 TORCH = "torch==2.13.0"
 
-command = (
-    "uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra lab --extra test"
-)
+command = "uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras"
 compiled = subprocess.run(
     [*command.split(), "--constraint", "-", "pyproject.toml"],
     cwd=ROOT,
@@ -28,4 +24,5 @@ compiled = subprocess.run(
 )
 pins = [line for line in compiled.stdout.splitlines() if not GPU.match(line) and "== 'emscripten'" not in line]
 pins = [line for line in pins if not line.startswith("torch==")] + [TORCH]
-(ROOT / "requirements.txt").write_text(HEADER + "\n".join([*sorted(pins), "-e .[lab,test]"]) + "\n", encoding="utf-8")
+lines = [HEADER, *sorted(pins), "-e .[lab,test,scale,docs]"]
+(ROOT / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

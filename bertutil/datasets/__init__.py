@@ -4,9 +4,10 @@ Each loader reads one file of this folder and returns a plain list of named tupl
 """
 
 import csv
+import json
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Sense(NamedTuple):
@@ -83,6 +84,11 @@ def entities(part: str) -> list[Tagged]:
     blocks = _text(f"entities_{part}.conll").strip().split("\n\n")
     columns = [zip(*(line.split(" ") for line in block.splitlines()), strict=True) for block in blocks]
     return [Tagged(*column) for column in columns]
+
+
+def benchmark() -> dict[str, Any]:
+    """The last results of benchmarks/run.py, with the machine they were measured on (chapter 12)."""
+    return dict(json.loads(_text("benchmark.json")))
 
 
 def _text(name: str) -> str:

@@ -3,8 +3,16 @@
 A chapter's exercises stand in a module of its number, for instance `from bertutil.exercises import ch03`.
 """
 
-from collections.abc import Callable, Sequence
+import dis
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+EMPTY_BODY = 3  # instructions: begin, load None, return it; how many of them there are depends on Python
+REMEDIES = {  # what Python says, and what to do about it
+    "Boolean value of Tensor": "between tensors write & and |, with brackets, and not `and`, `or`, `not`",
+    "could not infer output dtype": "turn True and False into numbers first, by .float()",
+}
 
 
 class NotTried(Exception):
@@ -55,17 +63,80 @@ class Exercise:
 def call(function: Any, *arguments: Any) -> Any:
     """Call the learner's function.
 
-    Raises NotTried where it is the untouched stub (returns None or ..., or raises NotImplementedError) and Wrong
-    where it is no function or raises another error.
+    Raises NotTried where it is the untouched stub (its body is empty, it returns ..., or it raises
+    NotImplementedError) and Wrong where it is no function, returns None after some work, or raises another error.
     """
     if not callable(function):
-        raise Wrong(f"hand in the function itself, without calling it; this is a {type(function).__name__}")
+        raise Wrong(f"hand in the function itself, by its name alone; this is of the type {type(function).__name__}")
+    shown = ", ".join(text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") for a in arguments)
     try:
         result = function(*arguments)
     except NotImplementedError:
         raise NotTried from None
     except Exception as error:
-        raise Wrong(f"your function raised {type(error).__name__}: {error}") from error
-    if result is None or result is ...:
+        remedy = next((f" ({text})" for part, text in REMEDIES.items() if part in str(error)), "")
+        raise Wrong(f"called with ({shown}), your function raised {type(error).__name__}: {error}{remedy}") from error
+    if result is ... or (result is None and _is_empty(function)):
         raise NotTried
+    if result is None:
+        raise Wrong(
+            f"called with ({shown}), your function returned None: is a return missing? (print shows a value, and "
+            "does not return it)"
+        )
     return result
+
+
+def _is_empty(function: Any) -> bool:
+    """Whether a function does nothing: its body is `...`, `pass`, a docstring or `return None`."""
+    code = getattr(function, "__code__", None)
+    return code is not None and len(list(dis.get_instructions(code))) <= EMPTY_BODY
+
+
+def number(answer: Any) -> float:
+    """Return the learner's answer as a float; raises Wrong where it is not one number."""
+    try:
+        if isinstance(answer, str | bytes):
+            raise TypeError
+        return float(answer)
+    except (TypeError, ValueError, RuntimeError):
+        shape = f" of the shape {list(answer.shape)}" if hasattr(answer, "shape") else ""
+        raise Wrong(f"return one number; your function returns a {type(answer).__name__}{shape}") from None
+
+
+def compare(
+    answers: Sequence[float], expected: Sequence[float], slips: Mapping[str, Sequence[float]], cases: Sequence[str]
+) -> None:
+    """Accept answers that are the expected numbers, one for each case; else raise Wrong with the likely reason.
+
+    A slip (reason: its numbers) is named only where it explains the answers of all cases: in a single case a wrong
+    number can be that of another mistake by chance. Otherwise the first case that is not right is shown.
+    """
+
+    def equal(values: Sequence[float]) -> bool:
+        return all(map(_near, answers, values))
+
+    if equal(expected):
+        return
+    common = {
+        "this is in percent; return it as a share, from 0 to 1": [100 * value for value in expected],
+        "this is rounded; return the number as it is": [
+            next((r for r in _rounded(value) if r == answer and any(answers)), math.nan)
+            for answer, value in zip(answers, expected, strict=True)
+        ],
+    }
+    for reason, values in {**slips, **common}.items():
+        if equal(values):
+            raise Wrong(reason)
+    answer, right, case = next(row for row in zip(answers, expected, cases, strict=True) if not _near(row[0], row[1]))
+    shown = f"for {case} your function gives {answer:,.6g}, and {right:,.6g} is right"
+    if math.isnan(answer):
+        shown += ". NaN comes from a mean over nothing, or from 0 divided by 0"
+    raise Wrong(shown)
+
+
+def _rounded(value: float) -> list[float]:
+    return [math.floor(value), *(round(value, digits) for digits in range(4))]
+
+
+def _near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-4)

@@ -1,12 +1,14 @@
 """Exercises of chapter 1: counting parameters and bytes."""
 
+import types
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 
 
 def _modules() -> list[nn.Module]:
@@ -17,20 +19,39 @@ def _modules() -> list[nn.Module]:
 
 
 def _judge_count(answer: Any) -> None:
-    for module in _modules():
-        sizes = [parameter.numel() for parameter in module.parameters()]
-        found = call(answer, module)
-        if found == sum(sizes):
-            continue
-        if found == len(sizes):
-            raise Wrong("that is how many tensors there are; count the numbers inside each of them (numel)")
-        if found == sum(p.numel() for p in module.parameters() if p.requires_grad):
-            raise Wrong("a parameter that is frozen (requires_grad is False) counts too: it is part of the weights")
-        if found == sum(p.shape[0] for p in module.parameters()):
-            raise Wrong("that adds up the first dimension of each tensor only; a matrix has rows times columns")
-        if found == sizes[0]:
-            raise Wrong("that is the first tensor alone; add all of them up")
-        raise Wrong(f"for {module} it gave {found}, and there are {sum(sizes)} parameters")
+    modules = _modules()
+    found = [_one_number(call(answer, module)) for module in modules]
+    tensors = [list(module.parameters()) for module in modules]
+    slips: dict[str, Sequence[float]] = {
+        "that is how many tensors there are; count the numbers inside each of them (numel)": [
+            len(t) for t in tensors
+        ],
+        "a parameter that is frozen (requires_grad is False) counts too: it is part of the weights": [
+            sum(p.numel() for p in t if p.requires_grad) for t in tensors
+        ],
+        "that adds up the first dimension of each tensor only; a matrix has rows times columns": [
+            sum(len(p) for p in t) for t in tensors
+        ],
+        "that adds up the dimensions of each tensor; a matrix has rows TIMES columns": [
+            sum(sum(p.shape) for p in t) for t in tensors
+        ],
+        "that adds up the numbers themselves; count them": [sum(p.sum().item() for p in t) for t in tensors],
+        "that counts the matrices only; a bias is a parameter too": [
+            sum(p.numel() for p in t if p.ndim == 2) for t in tensors
+        ],
+        "that is the first tensor alone; add all of them up": [t[0].numel() for t in tensors],
+        "that is the last tensor alone; add all of them up": [t[-1].numel() for t in tensors],
+        "that looks inside the parts of the module only; module.parameters() has its own parameters too": [
+            sum(p.numel() for child in module.children() for p in child.parameters()) for module in modules
+        ],
+    }
+    compare(found, [sum(p.numel() for p in t) for t in tensors], slips, [str(module) for module in modules])
+
+
+def _one_number(answer: Any) -> float:
+    if isinstance(answer, list | tuple | types.GeneratorType):
+        raise Wrong("there is still one number for each tensor; add them up, with sum(...)")
+    return number(answer)
 
 
 def _config(**options: Any) -> BertConfig:
@@ -39,45 +60,85 @@ def _config(**options: Any) -> BertConfig:
 
 def _judge_embeddings(answer: Any) -> None:
     configs = [
-        _config(vocab_size=50, hidden_size=4, max_position_embeddings=10, type_vocab_size=2),
+        _config(vocab_size=50, hidden_size=4, max_position_embeddings=10, type_vocab_size=5),
         _config(vocab_size=33, hidden_size=6, max_position_embeddings=20, type_vocab_size=3),
     ]
+    found = [number(call(answer, config)) for config in configs]
+    expected = []
     for config in configs:
         with torch.device("meta"):
-            expected = sum(p.numel() for p in BertModel(config).embeddings.parameters())
-        found = call(answer, config)
-        if found == expected:
-            continue
-        width, words = config.hidden_size, config.vocab_size * config.hidden_size
-        positions, segments = config.max_position_embeddings * width, config.type_vocab_size * width
-        reasons = {
-            words: "that is the word table alone; BERT has a table for positions and one for segments too",
-            words + positions: "the segment table is missing (config.type_vocab_size rows)",
-            words + segments: "the position table is missing (config.max_position_embeddings rows)",
-            words + positions + segments: "the three tables are right; the LayerNorm behind them has a weight and a "
-            "bias for every feature",
-            words + positions + segments + width: "the LayerNorm has two vectors, a weight and a bias",
-        }
-        raise Wrong(reasons.get(found, f"for vocab_size={config.vocab_size}, hidden_size={width} it gave {found}"))
+            expected.append(sum(p.numel() for p in BertModel(config).embeddings.parameters()))
+
+    def each(count: Callable[[int, int, int, int], int]) -> list[int]:
+        """count(words, positions, segments, features) for each configuration."""
+        return [count(c.vocab_size, c.max_position_embeddings, c.type_vocab_size, c.hidden_size) for c in configs]
+
+    one_word = "the position table (config.max_position_embeddings rows)"
+    slips: dict[str, Sequence[float]] = {
+        "that is the word table alone; BERT has a table for positions and one for segments too": each(
+            lambda w, p, s, f: w * f
+        ),
+        "the segment table and the LayerNorm are missing": each(lambda w, p, s, f: (w + p) * f),
+        f"{one_word} and the LayerNorm are missing": each(lambda w, p, s, f: (w + s) * f),
+        "the three tables are right; the LayerNorm behind them has a weight and a bias for every feature": each(
+            lambda w, p, s, f: (w + p + s) * f
+        ),
+        "the segment table is missing (config.type_vocab_size rows)": each(lambda w, p, s, f: (w + p + 2) * f),
+        f"{one_word} is missing": each(lambda w, p, s, f: (w + s + 2) * f),
+        "the tables for positions and for segments are missing": each(lambda w, p, s, f: (w + 2) * f),
+        "the LayerNorm has two vectors, a weight and a bias": each(lambda w, p, s, f: (w + p + s + 1) * f),
+        "the LayerNorm has a weight and a bias for EACH feature, not two numbers": each(
+            lambda w, p, s, f: (w + p + s) * f + 2
+        ),
+        "there is one LayerNorm, behind the sum of the three, and not one for each table": each(
+            lambda w, p, s, f: (w + p + s + 6) * f
+        ),
+        "that is how many rows the tables have; each row has config.hidden_size numbers": each(
+            lambda w, p, s, f: w + p + s
+        ),
+        "that is how many rows there are; each row has config.hidden_size numbers": each(
+            lambda w, p, s, f: w + p + s + 2
+        ),
+        "the tables stand side by side: add their rows up, and multiply by the features only": each(
+            lambda w, p, s, f: w * p * s * f
+        ),
+        "512 positions are those of the usual checkpoints; take the number from the configuration": each(
+            lambda w, p, s, f: (w + 512 + s + 2) * f
+        ),
+        "512 and 2 are the positions and segments of the usual checkpoints; ask the configuration for them": each(
+            lambda w, p, s, f: (w + 512 + 2 + 2) * f
+        ),
+        "2 segments are those of the usual checkpoints; take the number from the configuration": each(
+            lambda w, p, s, f: (w + p + 2 + 2) * f
+        ),
+    }
+    cases = [f"vocab_size={c.vocab_size}, hidden_size={c.hidden_size}" for c in configs]
+    compare(found, expected, slips, cases)
 
 
 def _judge_megabytes(answer: Any) -> None:
     modules = [nn.Linear(1000, 500), nn.Linear(1000, 500).to(torch.float16), nn.Linear(200, 300).double()]
-    for module in modules:
-        numbers = sum(p.numel() for p in module.parameters())
-        expected = sum(p.numel() * p.element_size() for p in module.parameters()) / 1e6
-        found = call(answer, module)
-        if abs(found - expected) < 1e-9 * expected:
-            continue
-        if abs(found - numbers / 1e6) < 1e-9:
-            raise Wrong("that is how many millions of numbers there are; each takes several bytes (element_size)")
-        if abs(found - numbers * 4 / 1e6) < 1e-9:
-            raise Wrong("not every model is in float32: ask each tensor for its element_size()")
-        if abs(found - expected * 1e6) < 1e-3:
-            raise Wrong("that is in bytes; a megabyte is a million of them")
-        if abs(found - expected * 1e6 / 2**20) < 1e-6:
-            raise Wrong("that is in mebibytes (2**20 bytes); a megabyte is 10**6 bytes")
-        raise Wrong(f"for a layer in {next(module.parameters()).dtype} it gave {found}, expected {expected}")
+    found = [number(call(answer, module)) for module in modules]
+    numbers = [sum(p.numel() for p in module.parameters()) for module in modules]
+    size = [sum(p.numel() * p.element_size() for p in module.parameters()) for module in modules]
+    slips: dict[str, Sequence[float]] = {
+        "that is how many millions of numbers there are; each takes several bytes (element_size)": [
+            n / 1e6 for n in numbers
+        ],
+        "not every model is in float32: ask each tensor for its element_size()": [4 * n / 1e6 for n in numbers],
+        "not every model is in float16: ask each tensor for its element_size()": [2 * n / 1e6 for n in numbers],
+        "that is in bytes; a megabyte is a million of them": size,
+        "that is in bits; a byte has 8 of them, and element_size() is in bytes already": [8 * b / 1e6 for b in size],
+        "that is in kilobytes; a megabyte is a million bytes": [b / 1e3 for b in size],
+        "that is in gigabytes; a megabyte is a million bytes": [b / 1e9 for b in size],
+        "that is in mebibytes (2**20 bytes); a megabyte is 10**6 bytes": [b / 2**20 for b in size],
+        "that is how many bytes ONE number of each tensor takes; multiply by how many there are (numel)": [
+            sum(p.element_size() for p in module.parameters()) / 1e6 for module in modules
+        ],
+        "that is the first tensor alone; add all of them up": [next(m.parameters()).nbytes / 1e6 for m in modules],
+    }
+    cases = [f"a layer in {next(module.parameters()).dtype}" for module in modules]
+    compare(found, [b / 1e6 for b in size], slips, cases)
 
 
 count_parameters = Exercise(

@@ -34,6 +34,8 @@ def _judge_lay_out(function: Any) -> None:
     for first, second in [([21, 22, 23], None), ([31], [41, 42]), ([51, 52], [61, 62, 63])]:
         given = list(first), None if second is None else list(second)
         answer = call(function, *given, cls, sep)
+        if isinstance(answer, str):
+            raise Wrong(f"return a list of ids; this is the text {answer!r:.40}")
         if given != (first, second):
             raise Wrong(
                 "your function changes the lists it is given; build a new list instead, such as [cls, *first]"
@@ -41,7 +43,7 @@ def _judge_lay_out(function: Any) -> None:
         try:
             row = [int(i) for i in answer]
         except (TypeError, ValueError):
-            raise Wrong(f"return a list of ids; this is a {type(answer).__name__}") from None
+            raise Wrong(f"return one list of ids, with nothing but numbers in it; yours is {answer!r:.60}") from None
         _compare_rows(row, first, second, cls, sep)
 
 
@@ -54,6 +56,14 @@ def _compare_rows(row: list[int], first: list[int], second: list[int] | None, cl
         raise Wrong(f"{shown}: the ids 101 and 102 stand in it; take cls and sep from the arguments")
     if row == [*first, *(second or [])]:
         raise Wrong(f"{shown}: there is no special token in it")
+    if row == expected[1:]:
+        raise Wrong(f"{shown}: [CLS] is missing; it opens every row")
+    if row == [*expected[1:], cls]:
+        raise Wrong(f"{shown}: [CLS] stands at the end; it opens the row")
+    if second is not None and row == [cls, *second, sep, *first, sep]:
+        raise Wrong(f"{shown}: the second sentence stands in front of the first one")
+    if second is not None and row[len(first) + 1 : len(first) + 3] == [sep, sep]:
+        raise Wrong(f"{shown}: there are two [SEP] in the middle; each one CLOSES a sentence, and none opens one")
     if row == expected[:-1]:
         raise Wrong(f"{shown}: the last [SEP] is missing; every sentence is closed by one, the last one too")
     if second is not None and row == [cls, *first, *second, sep]:
@@ -79,21 +89,38 @@ def _judge_text_mask(function: Any) -> None:
     if not torch.equal(given, ids):
         raise Wrong("your function changes the tensor of ids; make a new one")
     if not isinstance(answer, Tensor) or answer.shape != ids.shape:
-        shape = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-        raise Wrong(f"return a tensor of the shape {list(ids.shape)}, one value for each id; this is {shape}")
+        what = (
+            f"has the shape {list(answer.shape)}" if isinstance(answer, Tensor) else f"is a {type(answer).__name__}"
+        )
+        raise Wrong(f"return a tensor of the shape {list(ids.shape)}, one value for each id; yours {what}")
     if answer.dtype != torch.bool and not bool(((answer == 0) | (answer == 1)).all()):
         raise Wrong("the values must be True and False (or 1 and 0)")
     mask = answer.bool()
     reasons = {
         "[UNK]": (False, "[UNK] stands for a word of the text, so it must be True"),
         "[PAD]": (True, "[PAD] is filling and no text, so it must be False"),
-        "[CLS]": (True, "[CLS] must be False"),
+        "[CLS]": (
+            True,
+            "[CLS] must be False. (The check has a small vocabulary of its own, where [CLS] is "
+            f"{tokenizer.cls_token_id}: ask the tokenizer for the ids)",
+        ),
         "[SEP]": (True, "every [SEP] must be False, the one in the middle of a pair too"),
     }
     tokens = [token for row in rows for token in row]
     expected = torch.tensor([token not in ("[CLS]", "[SEP]", "[PAD]") for token in tokens]).reshape(ids.shape)
     if torch.equal(mask, ~expected):
         raise Wrong("the mask is the wrong way round: True is for the tokens of the text")
+    if mask.all():
+        raise Wrong(
+            "every token is True. Joined by `or`, conditions such as `ids != a` are always true: join them by &"
+        )
+    if not mask.any():
+        raise Wrong(
+            "every token is False. Do you compare with fixed numbers? The check has a small vocabulary of its own: "
+            "ask the tokenizer for the ids of its special tokens"
+        )
+    if torch.equal(mask, torch.isin(ids, torch.tensor(tokenizer.all_special_ids))):
+        raise Wrong("the mask is the wrong way round, and [UNK] counts as text: it stands for a word")
     for token, value in zip(tokens, mask.flatten().tolist(), strict=True):
         if token in reasons and value is reasons[token][0]:
             raise Wrong(reasons[token][1])
@@ -105,7 +132,14 @@ def _judge_cosines_without_cls(function: Any) -> None:
     for seed, length in [(1, 9), (2, 6)]:
         model = tiny_model(seed)
         ids = [101, *range(2000 + seed, 2000 + seed + length - 2), 102]
-        answer = call(function, model, list(ids))
+        try:
+            answer = call(function, model, list(ids))
+        except Wrong as error:
+            if "must match the size" not in str(error):
+                raise
+            raise Wrong(
+                f"{error}. The whole row has one token more: leave [CLS] out of its vectors too, with [1:]"
+            ) from None
         try:
             values = torch.as_tensor(answer, dtype=torch.float32).detach()
         except (TypeError, ValueError, RuntimeError):
@@ -123,6 +157,7 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
             "one cosine for every token but [CLS]"
         )
     whole, kept, moved = _last(model, ids, 0), _last(model, ids[1:], 1), _last(model, ids[1:], 0)
+    no_sep = _last(model, ids[:-1], 0)
     cosine: Callable[..., Tensor] = torch.cosine_similarity
     candidates = [
         (cosine(whole[1:], kept, dim=-1), None),
@@ -142,6 +177,26 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
             torch.ones(n),
             "all cosines are 1; is [CLS] left out in one of the two runs, and is the layer the last one?",
         ),
+        (
+            cosine(_last(model, ids, 0, -2)[1:], _last(model, ids[1:], 1, -2), dim=-1),
+            "this is the second-to-last layer; take the last one, index -1",
+        ),
+        (
+            cosine(whole[:-1], no_sep, dim=-1),
+            "here the LAST token is left out, [SEP]; [CLS] is the first one, ids[0]",
+        ),
+        (
+            cosine(whole[1:], _last(model, [0, *ids[1:]], 0)[1:], dim=-1),
+            "another token stands in the place of [CLS]; leave it out altogether, ids[1:]",
+        ),
+        (
+            cosine(whole[1:], _last(model, ids[1:], 2), dim=-1),
+            "the positions begin one too high: the token behind [CLS] had position 1",
+        ),
+        (
+            cosine(whole[1:], _last(model, ids[1:], 1, segment=1), dim=-1),
+            "the segment ids of the two runs differ; they are 0 in both",
+        ),
         ((whole[1:] * kept).sum(dim=-1), "these are dot products; the cosine divides by both lengths"),
         (1 - cosine(whole[1:], kept, dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
     ]
@@ -157,10 +212,15 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
 
 
 @torch.no_grad()
-def _last(model: BertModel, ids: list[int], start: int) -> Tensor:
-    """The last layer's vectors of a row whose positions begin at `start`."""
-    positions = torch.arange(start, start + len(ids))[None]
-    states: Tensor = model(input_ids=torch.tensor([ids]), position_ids=positions).last_hidden_state[0]
+def _last(model: BertModel, ids: list[int], start: int, layer: int = -1, segment: int = 0) -> Tensor:
+    """The vectors of a row whose positions begin at `start`, at the last layer or another one."""
+    output = model(
+        input_ids=torch.tensor([ids]),
+        token_type_ids=torch.full((1, len(ids)), segment),
+        position_ids=torch.arange(start, start + len(ids))[None],
+        output_hidden_states=True,
+    )
+    states: Tensor = output.hidden_states[layer][0]
     return states
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bertutil.encoding import Encoding, Word
-from bertutil.exercises import Exercise, NotTried, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call
 
 UNKNOWN = "[UNK]"
 
@@ -47,16 +47,6 @@ def _vocabulary() -> _Vocabulary:
     return _Vocabulary({entry: i for i, entry in enumerate(dict.fromkeys(entries))})
 
 
-def _ask(first: bool, answer: Any, *arguments: Any) -> Any:
-    """call(), where a None in the middle is a forgotten return and not an untouched stub."""
-    try:
-        return call(answer, *arguments)
-    except NotTried:
-        if first:
-            raise
-        raise Wrong(f"for {arguments[0]!r:.40} your function returned None: is a return missing?") from None
-
-
 def _splits(word: str, vocab: _Vocabulary, start: int = 0) -> Iterator[list[str]]:
     """Every way to cut a word into entries, the longest front first. WordPiece takes the first one."""
     if start == len(word):
@@ -86,7 +76,7 @@ def _judge_wordpiece(answer: Any) -> None:
         expected = _reference(word, vocab)
         vocab.asked = 0
         try:
-            found = _ask(word == words[0], answer, word, vocab)
+            found = call(answer, word, vocab)
         except Wrong as error:
             if not isinstance(error.__cause__, _Endless):
                 raise
@@ -94,7 +84,7 @@ def _judge_wordpiece(answer: Any) -> None:
                 f"for {word!r} your loop does not end. When no piece fits at a place, stop and return ['[UNK]']; "
                 "otherwise move on to where the piece ended"
             ) from None
-        if found != expected:
+        if not isinstance(found, list) or found != expected:
             raise Wrong(_why_wordpiece(word, found, expected, vocab))
 
 
@@ -118,11 +108,15 @@ def _why_wordpiece(word: str, found: Any, expected: list[str], vocab: _Vocabular
         return f"{shown!r} holds a character without an entry; the answer is ['[UNK]'], you returned {found}"
     if found == [piece.removeprefix("##") for piece in expected]:
         return f"for {shown!r} you returned {found}: every piece after the first one is written with '##' in front"
+    if found and found[0].startswith("##"):
+        return f"for {shown!r} you returned {found}: '##' stands in front of every piece but the FIRST"
+    if found == [UNKNOWN]:
+        return f"for {shown!r} you returned {found}, and it can be written with entries: {expected}"
     if found and any(piece not in vocab for piece in found):
         strange = next(piece for piece in found if piece not in vocab)
         return f"for {shown!r} you returned the piece {strange!r}, which is not in the vocabulary"
     if "".join(piece.removeprefix("##") for piece in found) != word:
-        return f"for {shown!r} you returned {found}, which is not the whole word put together"
+        return f"for {shown!r} you returned {found}; put together that is not the whole word. Expected: {expected}"
     return f"for {shown!r} the longest piece that fits comes first, at each place: {expected}; you returned {found}"
 
 
@@ -141,7 +135,7 @@ def _judge_isolate(answer: Any) -> None:
     texts = ["love👍", "love 👍", "👍love", "done✓ and ☃done", "so☃so", "a👍☃b", "no change here, it's fine.", "☃"]
     texts += ["don't-do✓that!", "", "  two   spaces ✓", "tab\t✓tab"]
     for text in texts:
-        found = _ask(text == texts[0], answer, text, _is_known(known))
+        found = call(answer, text, _is_known(known))
         pieces = [f" {c} " if not c.isspace() and c not in known else c for c in text]
         expected = "".join(pieces).split()
         if not isinstance(found, str):
@@ -161,6 +155,8 @@ def _is_known(known: set[str]) -> Callable[[str], bool]:
 
 def _why_isolate(text: str, found: str, expected: list[str], known: set[str]) -> str:
     got = found.split()
+    if found == "".join(f" {c} " if c.isspace() or c in known else c for c in text):
+        return f"this is the wrong way round: the spaces are for characters that are NOT known: {found!r}"
     strange = {c for c in text if c not in known and not c.isspace()}
     if strange - set(found):
         return f"for {text!r} a character got lost: it has to stay, with a space on each side; you returned {found!r}"
@@ -224,6 +220,8 @@ def _judge_tokens_by_word(answer: Any) -> None:
             found = call(answer, _encoding(words, padding))
             if not isinstance(found, list):
                 raise Wrong(f"return a list of (word, tokens) pairs; you returned a {type(found).__name__}")
+            if any(isinstance(part, str) for pair in found if isinstance(pair, tuple) for part in pair[1:]):
+                raise Wrong("the second part of a pair is a list of tokens, also for one token; yours is a str")
             try:
                 pairs = [(str(word), list(tokens)) for word, tokens in found]
             except (TypeError, ValueError):
@@ -234,6 +232,16 @@ def _judge_tokens_by_word(answer: Any) -> None:
 
 def _why_tokens(found: list[tuple[str, list[str]]], words: list[tuple[str, list[str]]]) -> str:
     tokens = [token for _, pieces in found for token in pieces]
+    if found == [("[CLS]", ["[CLS]"]), *words, ("[SEP]", ["[SEP]"])]:
+        return "[CLS] and [SEP] are no words of the text: leave out the tokens with word_index -1"
+    if found[1:] == words[1:] and found and words and found[0] == (words[0][0], []):
+        return "the tokens of the first word got lost: it has the index 0, so the test is index >= 0"
+    if words and [(w, [t.removeprefix("##") for t in ts]) for w, ts in words] == found:
+        return "the tokens stay as they are, with '##' where they have it"
+    if len({len(pieces) for _, pieces in found}) == 1 < len(found) == len(words) and found[0][1] == [
+        token for _, pieces in words for token in pieces
+    ]:
+        return "every word has all the tokens: do they share one list? `[[]] * n` is n times the SAME list"
     if any(word.startswith("Word(") for word, _ in found):
         return "the first part of a pair is the word's text, a str: word.text"
     if "[CLS]" in tokens or "[SEP]" in tokens:
@@ -245,10 +253,17 @@ def _why_tokens(found: list[tuple[str, list[str]]], words: list[tuple[str, list[
         if len({word for word, _ in words}) < len(words):
             return "a text can hold the same word twice, and each one is a pair of its own: go by the word's index"
         return "a word without tokens got lost; it belongs in the list as well, with an empty list of tokens"
-    if len(found) > len(words):
+    if len(found) == len(words) and all(len(pieces) == 1 for _, pieces in found):
         return (
-            f"there are {len(words)} words and your list has {len(found)} pairs. A token without '##' does not "
-            'always begin one of our words ("don\'t" has three such tokens): go by word_index'
+            "each word has one token here. Words and tokens do not run side by side, as a word can have several "
+            "tokens or none: go by word_index"
+        )
+    if len(found) > len(words) or any(
+        pieces and word == pieces[0] != expected for (word, pieces), (expected, _) in zip(found, words, strict=False)
+    ):
+        return (
+            "your pairs follow the tokens without '##'. Such a token does not always begin one of our words "
+            '("don\'t" has three of them), and its text is not that of the word: go by word_index'
         )
     pair, expected = next((a, b) for a, b in zip([*found, None], [*words, None], strict=False) if a != b)
     return f"the pair {expected} was expected, and yours is {pair}"

@@ -9,14 +9,18 @@ from torch import Tensor
 from bertutil.exercises import Exercise, Wrong, call
 from bertutil.exercises.ch02 import tiny_model
 
+Run = Callable[[Tensor, Tensor], Tensor]
+
 
 def _judge_segment_ids(function: Any) -> None:
     for n_first, n_second in [(4, 0), (3, 5), (1, 1), (6, 2)]:
         answer = call(function, n_first, n_second)
         try:
+            if isinstance(answer, str):
+                raise TypeError
             segments = [int(i) for i in answer]
         except (TypeError, ValueError):
-            raise Wrong(f"return a list of numbers; this is a {type(answer).__name__}") from None
+            raise Wrong(f"return one list of numbers; yours is {answer!r:.60}") from None
         expected = [0] * (n_first + 2) + ([1] * (n_second + 1) if n_second else [])
         if segments != expected:
             raise Wrong(_segment_reason(segments, expected, n_first, n_second))
@@ -34,6 +38,10 @@ def _segment_reason(segments: list[int], expected: list[int], n_first: int, n_se
         return f"{shown}: the segments are numbered 0 and 1, not 1 and 2"
     if segments == [1 - value for value in expected]:
         return f"{shown}: the first sentence is segment 0, the second one segment 1"
+    if n_second and segments == [*expected[:-1], 0]:
+        return f"{shown}: the last [SEP] closes the second sentence, so it is segment 1"
+    if n_second == 0 and segments == [*expected[:-1], 1]:
+        return f"{shown}: a [SEP] has the segment id of the sentence that it closes, here 0"
     if len(segments) != len(expected):
         return (
             f"{shown}, which is {len(segments)} ids; the row has {len(expected)} tokens: [CLS], the first sentence, "
@@ -49,7 +57,10 @@ def _judge_pad_rows(function: Any) -> None:
     for rows in ([[101, 21, 22, 23, 102], [101, 31, 102]], [[101, 102], [101, 41, 42, 102], [101, 51, 102]]):
         answer = call(function, [list(row) for row in rows], pad)
         if not isinstance(answer, tuple | list) or len(answer) != 2:
-            raise Wrong("return two tensors: the ids and the attention mask")
+            raise Wrong(
+                "return two tensors, `return ids, mask`: the ids and the attention mask; this is a "
+                f"{type(answer).__name__}"
+            )
         try:
             ids, mask = (torch.as_tensor(part).long() for part in answer)
         except (TypeError, ValueError, RuntimeError):
@@ -81,6 +92,12 @@ def _compare_padded(ids: Tensor, mask: Tensor, rows: list[list[int]], pad: int) 
         )
     if torch.equal(mask, torch.ones_like(mask)):
         raise Wrong("the mask is 1 everywhere, so the model would read the padding as text; padding gets 0")
+    if not mask.any():
+        raise Wrong("the mask is 0 everywhere, so no token would see any other; real tokens get 1")
+    if torch.equal(mask, expected_mask.masked_fill(expected_mask == 0, pad)):
+        raise Wrong(f"the mask is filled with the id of [PAD], {pad}; padding has 0 in the mask, whatever its id is")
+    if torch.equal(mask, expected_mask * (ids != 101) * (ids != 102)):
+        raise Wrong("the mask is 0 at [CLS] and [SEP] too; they are real tokens, which the others must see")
     if torch.equal(mask, 1 - expected_mask):
         raise Wrong("the mask is the wrong way round: 1 is for real tokens, 0 for padding")
     if not torch.equal(mask, expected_mask):
@@ -94,30 +111,50 @@ def _judge_ignores_first(function: Any) -> None:
         segments = torch.tensor([[0] * (n_first + 2) + [1] * (n_second + 1)])
         for truth, name, run in _calls(seed):
             given = ids.clone(), segments.clone()
-            answer = call(function, run, *given)
+            asked: list[tuple[Tensor, Tensor]] = []
+
+            def call_model(ids: Tensor, segments: Tensor, run: Run = run, asked: Any = asked) -> Tensor:
+                asked.append((ids.clone(), segments.clone()))
+                return run(ids, segments)
+
+            answer = call(function, call_model, *given)
             if not torch.equal(given[0], ids) or not torch.equal(given[1], segments):
                 raise Wrong("your function changes the tensors it is given; work on ids.clone()")
             if isinstance(answer, Tensor) and answer.numel() == 1:
                 answer = answer.item()
             if not isinstance(answer, bool):
-                raise Wrong(f"return True or False; this is {answer!r:.60}")
-            verdicts.append((truth, answer, name))
-    if not any(truth is answer for truth, answer, _ in verdicts):
+                raise Wrong(f"return True or False; this is {answer!r:.60}. torch.equal compares whole tensors")
+            verdicts.append((truth, answer, name, _why_not(asked, ids, segments)))
+    if not any(truth is answer for truth, answer, *_ in verdicts):
         raise Wrong("every verdict is the wrong way round: True means that the first sentence is ignored")
-    for truth, answer, name in verdicts:
-        if truth and not answer:
-            raise Wrong(
-                f"it returns False for a call that {name}. Do you look at vectors of the second sentence? A token's "
-                "own vector moves whenever the token is changed, whatever the mask is"
-            )
-        if answer and not truth:
-            raise Wrong(
-                f"it returns True for a call that {name}. Is a token of the first sentence changed, and are the "
-                "vectors before and after the change compared?"
-            )
+    for truth, answer, name, reason in verdicts:
+        if truth is not answer:
+            raise Wrong(f"it returns {answer} for a call that {name}. {reason}")
 
 
-def _calls(seed: int) -> list[tuple[bool, str, Callable[[Tensor, Tensor], Tensor]]]:
+def _why_not(asked: list[tuple[Tensor, Tensor]], ids: Tensor, segments: Tensor) -> str:
+    """What is wrong with a test that has run the model with these inputs."""
+    if not asked:
+        return "It does not run `call` at all: the only way to find out is to run it, twice, and to compare"
+    if any(i.shape != ids.shape for i, _ in asked):
+        return "The two rows have different lengths, so every position moves: exchange a token, and cut none off"
+    if any(not torch.equal(s, segments) for _, s in asked):
+        return "The segment ids are changed; leave them as they are, and change a token of the first sentence, in ids"
+    second = segments == 1
+    if any(not torch.equal(i[second], ids[second]) for i, _ in asked):
+        return (
+            "A token of the second sentence is changed, and a token's own vector moves whenever the token is "
+            "changed, whatever the mask is: change one of the first sentence, such as ids[0, 1]"
+        )
+    if all(torch.equal(i, asked[0][0]) for i, _ in asked):
+        return "All runs have the same ids: change a token of the first sentence, such as ids[0, 1], in a copy"
+    return (
+        "The right runs are made; so look at what is compared: the vectors of the SECOND sentence only, "
+        "[0, segments[0] == 1], before and after, and with no room for differences"
+    )
+
+
+def _calls(seed: int) -> list[tuple[bool, str, Run]]:
     """Ways to run a pair: whether the first sentence is ignored, in words, and the function."""
     model = tiny_model(seed)
 

@@ -1,38 +1,55 @@
 """The exercises of chapter 5: hidden states."""
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 
 
 def _judge_count_values(function: Any) -> None:
-    for n_layers, tokens, n_features in [(3, [7], 8), (12, [22], 768), (6, [5, 9, 4], 16), (2, [6, 6], 4)]:
-        answer = call(function, n_layers, list(tokens), n_features)
-        if isinstance(answer, Tensor) and answer.numel() == 1:
-            answer = answer.item()
-        if isinstance(answer, bool) or not isinstance(answer, int | float):
-            raise Wrong(f"return one number; this is a {type(answer).__name__}")
-        rows, longest, states = len(tokens), max(tokens), n_layers + 1
-        if answer == states * rows * longest * n_features:
-            continue
-        shown = (
-            f"for {n_layers} encoder layers, token counts {tokens} and {n_features} features it returns {answer:,}"
-        )
-        reasons: dict[float, str] = {  # where two are the same number, the one further down counts
-            n_layers * sum(tokens) * n_features: "layer 0 and the padding are not counted",
-            n_layers * rows * longest * n_features: "the embedding output, layer 0, is not counted",
-            states * sum(tokens) * n_features: "in a batch each row is padded to the longest one, and the model "
-            "returns a vector for padding too",
-            states * longest * n_features: "the batch holds more than one text",
-            states * rows * n_features: "there is a vector for each token, not one for each text",
-            rows * longest * n_features: "this is one layer",
-            states * rows * (longest + 2) * n_features: "the token counts hold [CLS] and [SEP] already",
-            states * rows * longest: "each vector has several features",
-        }
-        raise Wrong(f"{shown}: {reasons.get(answer, 'multiply the sizes of the four dimensions')}")
+    cases = [(3, [7], 8), (12, [22], 768), (6, [5, 9, 4], 16), (2, [6, 6], 4)]
+    answers = [_one_number(call(function, n, list(tokens), features)) for n, tokens, features in cases]
+
+    def each(count: Callable[[int, list[int], int], float]) -> list[float]:
+        return [count(*case) for case in cases]
+
+    padding = "in a batch each row is padded to the longest one, and the model returns a vector for padding too"
+    slips: dict[str, Sequence[float]] = {
+        "the embedding output, layer 0, is not counted": each(lambda n, t, f: n * len(t) * max(t) * f),
+        padding: each(lambda n, t, f: (n + 1) * sum(t) * f),
+        f"layer 0 and the padding are not counted: {padding}": each(lambda n, t, f: n * sum(t) * f),
+        "the batch holds more than one text": each(lambda n, t, f: (n + 1) * max(t) * f),
+        "there is a vector for each token, not one for each text": each(lambda n, t, f: (n + 1) * len(t) * f),
+        "this is one layer": each(lambda n, t, f: len(t) * max(t) * f),
+        "the token counts hold [CLS] and [SEP] already": each(lambda n, t, f: (n + 1) * len(t) * (max(t) + 2) * f),
+        "[CLS] and [SEP] have vectors too, so do not take them off": each(
+            lambda n, t, f: (n + 1) * len(t) * (max(t) - 2) * f
+        ),
+        "there is one layer more than encoder layers, not two": each(lambda n, t, f: (n + 2) * len(t) * max(t) * f),
+        "each vector has several features": each(lambda n, t, f: (n + 1) * len(t) * max(t)),
+        "rows are filled up to the longest one, not cut to the shortest": each(
+            lambda n, t, f: (n + 1) * len(t) * min(t) * f
+        ),
+        "rows are filled up to the longest one, which need not be the first": each(
+            lambda n, t, f: (n + 1) * len(t) * t[0] * f
+        ),
+        "the number of rows is len(tokens); the tokens of a row are counted once": each(
+            lambda n, t, f: (n + 1) * sum(t) * max(t) * f
+        ),
+        "the four sizes are to be multiplied, not added": each(lambda n, t, f: n + 1 + len(t) + max(t) + f),
+    }
+    shown = [f"{n} encoder layers, token counts {tokens} and {features} features" for n, tokens, features in cases]
+    compare(answers, each(lambda n, t, f: (n + 1) * len(t) * max(t) * f), slips, shown)
+
+
+def _one_number(answer: Any) -> float:
+    if isinstance(answer, list | tuple):
+        raise Wrong(f"return one number, the product of the four sizes; this is {answer!r:.60}")
+    return number(answer)
 
 
 def _judge_cosine_without(function: Any) -> None:
@@ -41,7 +58,7 @@ def _judge_cosine_without(function: Any) -> None:
         a, b = torch.randn(2, n, generator=generator)
         a[feature], b[feature] = -7.0, -9.0
         given = a.clone(), b.clone()
-        answer = _number(call(function, *given, feature))
+        answer = number(call(function, *given, feature))
         if not (torch.equal(given[0], a) and torch.equal(given[1], b)):
             raise Wrong("your function changes the vectors it is given; work on a copy, for instance a.clone()")
         kept = torch.arange(n) != feature
@@ -54,6 +71,34 @@ def _judge_cosine_without(function: Any) -> None:
             raise Wrong(f"{shown}: the feature is taken out of the product, but it still counts in the two lengths")
         if _near(answer, (a[kept] @ b[kept]).item()):
             raise Wrong(f"{shown}: this is the product; divide it by the two lengths")
+        one = torch.where(kept, a, 0)
+        others = {
+            "this is one feature's share of the whole cosine": (
+                a[feature] * b[feature] / (a.norm() * b.norm())
+            ).item(),
+            "the feature is left out of one of the two vectors only": _cosine(one, b),
+            "the feature is left out of one of the two vectors only; it is the second one that still has it": _cosine(
+                a, torch.where(kept, b, 0)
+            ),
+            "the feature is set to 1; that still counts in the product and in the lengths": _cosine(
+                torch.where(kept, a, 1), torch.where(kept, b, 1)
+            ),
+            "everything up to the feature is gone too": _cosine(a[feature + 1 :], b[feature + 1 :]),
+            "everything in front of the feature is gone, and the feature is still there": _cosine(
+                a[feature:], b[feature:]
+            ),
+            "divide by BOTH lengths": (a[kept] @ b[kept] / a[kept].norm()).item(),
+            "this is the cosine with all features, minus the product of the one; both lengths change as well": (
+                _cosine(a, b) - (a[feature] * b[feature]).item()
+            ),
+        }
+        for reason, value in others.items():
+            if _near(answer, value):
+                raise Wrong(f"{shown}: {reason}")
+        if math.isnan(answer):
+            raise Wrong(f"{shown}: a feature set to NaN makes every sum NaN; leave it out, or set it to 0")
+        if _near(answer, round(_cosine(a[kept], b[kept]), 2)):
+            raise Wrong(f"{shown}: this is rounded; return the number as it is")
         if _near(answer, 1 - _cosine(a[kept], b[kept])):
             raise Wrong(f"{shown}: this is the distance, 1 minus the cosine (SciPy's `cosine` returns it)")
         if feature > 1 and _near(answer, _cosine(a[:feature], b[:feature])):
@@ -69,14 +114,6 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 def _near(a: float, b: float) -> bool:
     return abs(a - b) < 1e-4
-
-
-def _number(answer: Any) -> float:
-    try:
-        return float(answer)
-    except (TypeError, ValueError, RuntimeError):
-        shape = f" of shape {list(answer.shape)}" if isinstance(answer, Tensor) else ""
-        raise Wrong(f"return one number; this is a {type(answer).__name__}{shape}") from None
 
 
 def _judge_text_states(function: Any) -> None:
@@ -100,10 +137,12 @@ def _judge_text_states(function: Any) -> None:
             continue
         shown = f"{shown} it returns the shape {list(answer.shape)}"
         others = [torch.stack([state[j] for state in states], dim=1)[: counts[j]] for j in range(rows)]
-        _explain_states(shown, answer, expected, padded, others)
+        _explain_states(shown, answer, expected, padded, others, states)
 
 
-def _explain_states(shown: str, answer: Tensor, expected: Tensor, padded: Tensor, others: list[Tensor]) -> None:
+def _explain_states(
+    shown: str, answer: Tensor, expected: Tensor, padded: Tensor, others: list[Tensor], states: tuple[Tensor, ...]
+) -> None:
     by_layer = expected.transpose(0, 1)
     if answer.ndim == 4:
         raise Wrong(f"{shown}: the batch axis is still there; pick the text by its index")
@@ -116,6 +155,22 @@ def _explain_states(shown: str, answer: Tensor, expected: Tensor, padded: Tensor
         answer[len(expected) :], torch.zeros_like(padded[len(expected) :])
     ):
         raise Wrong(f"{shown}: padding is to be left out, not set to 0")
+    if answer.ndim == 2:
+        raise Wrong(f"{shown}: an axis is missing; torch.stack keeps the layers apart, torch.cat and a mean do not")
+    if answer.shape == expected[:, 1:].shape and torch.equal(answer, expected[:, 1:]):
+        raise Wrong(f"{shown}: layer 0 is missing; all of the states are asked for")
+    if answer.shape == expected[1:-1].shape and torch.equal(answer, expected[1:-1]):
+        raise Wrong(f"{shown}: [CLS] and [SEP] are missing; they are real tokens, and only padding is to go")
+    if answer.shape == expected.mT.shape and torch.equal(answer, expected.mT):
+        raise Wrong(f"{shown}: the last two axes are exchanged; the order is tokens, layers, features")
+    if any(answer.shape == state.shape and torch.equal(answer, state) for state in states):
+        raise Wrong(f"{shown}: this is one layer with all texts; the first axis of the states is the layers")
+    if answer.shape == padded.shape and len(padded) > len(expected):
+        values = {tuple(row) for row in padded[:2].flatten(1).tolist()}
+        if {tuple(row) for row in answer.flatten(1).tolist()} <= values:
+            raise Wrong(
+                f"{shown}: a mask of 0 and 1 is taken for the indices 0 and 1; make it True and False, .bool()"
+            )
     if answer.shape in (by_layer.shape, (turned := padded.transpose(0, 1)).shape) and (
         torch.equal(answer[:, : len(expected)], by_layer)
     ):
@@ -125,7 +180,8 @@ def _explain_states(shown: str, answer: Tensor, expected: Tensor, padded: Tensor
     if answer.shape == padded.shape and torch.equal(answer.flatten(), turned.flatten()):
         raise Wrong(f"{shown}, and the numbers are in the wrong places. {_RESHAPED}")
     if answer.shape == expected.shape:
-        raise Wrong(f"{shown}, which is right, but the numbers are others")
+        reshaped = torch.equal(answer.flatten(), turned.reshape(padded.shape)[: len(expected)].flatten())
+        raise Wrong(f"{shown}, which is right, but the numbers are not. {_RESHAPED if reshaped else ''}".rstrip())
     raise Wrong(f"{shown}; expected is {list(expected.shape)}, for tokens, layers, features")
 
 

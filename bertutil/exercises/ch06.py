@@ -15,7 +15,8 @@ def _random(*shape: int, seed: int) -> Tensor:
 def _as_tensor(answer: Any, shape: tuple[int, ...], meaning: str) -> Tensor:
     """The answer, where it is a tensor of the right shape."""
     if not isinstance(answer, Tensor):
-        raise Wrong(f"your function returns a {type(answer).__name__}; return a tensor")
+        stack = ": torch.stack makes one of a list of vectors" if isinstance(answer, list) else ""
+        raise Wrong(f"your function returns a {type(answer).__name__}; return a tensor{stack}")
     if tuple(answer.shape) != shape:
         raise Wrong(f"the result has the shape {list(answer.shape)}; it must be {list(shape)}: {meaning}")
     return answer
@@ -30,7 +31,7 @@ def _judge_word_vector(function: Any) -> None:
         states = _random(9, n_layers, 6, seed=seed)
         word_index = torch.tensor([-1, 0, 1, 1, 1, 2, 3, 3, -1])
         given = states.clone()
-        for word in (1, 3, 0):
+        for word in (3, 1, 0):
             answer = call(function, states, word_index, word)
             _require_unchanged(states, given)
             of_word = states[word_index == word]
@@ -52,7 +53,24 @@ def _judge_word_vector(function: Any) -> None:
                 .sum(1)
                 .mean(0),
                 "you add up layers 1 to 4; count from the end of the axis, [-4:]": of_word[:, 1:5].sum(1).mean(0),
+                "this is the last layer alone; the task is the sum of the last four": of_word[:, -1].mean(0),
+                "this is the second-to-last layer alone; the task is the sum of the last four": of_word[:, -2].mean(
+                    0
+                ),
+                "this is one layer: [-4] is the fourth from the end, [-4:] are the last four": of_word[:, -4].mean(0),
+                "you add up the last three layers, and not the last four, [-4:]": of_word[:, -3:].sum(1).mean(0),
+                "you add up no layer at all: this model has fewer layers than you ask for, so count from the end "
+                "of the axis, [-4:]": torch.zeros(6),
+                "you take the largest value over the pieces; the task is their mean": tokens.amax(0),
+                "you take the last four TOKENS; the layers are axis 1 of [tokens, layers, features]": states[-4:]
+                .sum(0)
+                .mean(0),
+                "you add up the pieces and take the mean over the layers; it is the other way round": last_four.sum(
+                    0
+                ).mean(0),
                 "you leave out the last layer: [-4:-1] stops before it": of_word[:, -4:-1].sum(1).mean(0),
+                "you count the tokens from [CLS] on, but a word in front can have several pieces: look where "
+                "word_index equals `word`": states[word + 1, -4:].sum(0),
                 "you take the token at place `word`, but `word` is a number among the words: look where "
                 "word_index equals it": states[word, -4:].sum(0),
                 "the mean goes over all tokens; take only those whose word_index is `word`": states[:, -4:]
@@ -86,6 +104,20 @@ def _judge_content_mean(function: Any) -> None:
             ),
             "[1:-1] takes away the last column, which is [SEP] only in the longest text; in the shorter ones "
             "[SEP] is the last token whose mask is 1": vectors[:, 1:-1].mean(1),
+            "[1:-1] and the mask are right for [CLS], but the last column is [SEP] in the longest text only; in the "
+            "shorter ones [SEP] is still in the mean": torch.stack(
+                [row[1 : min(length, mask.shape[1] - 1)].mean(0) for row, length in rows]
+            ),
+            "the mean still counts the masked tokens: divide by the number of tokens that you keep, not by the "
+            "length of the row": torch.stack([row[:length].sum(0) / mask.shape[1] for row, length in rows]),
+            "this is the vector of [CLS]; the task is a mean": vectors[:, 0],
+            "this is the maximum; the task is the mean": torch.stack([row[:length].amax(0) for row, length in rows]),
+            "the sum is right, but it is divided by the real tokens of ALL texts": torch.stack(
+                [row[1 : length - 1].sum(0) / mask.sum() for row, length in rows]
+            ),
+            "the sum is right, but it is divided by one token too many: neither [CLS] nor [SEP] counts": torch.stack(
+                [row[1 : length - 1].sum(0) / (length - 1) for row, length in rows]
+            ),
             "the sum is right, but it is divided by a wrong count: divide by the tokens that you have added "
             "up": torch.stack([row[1 : length - 1].sum(0) / length for row, length in rows]),
             "the sum is right, but it is divided by the width of the batch; divide by the tokens that you have "
@@ -105,11 +137,20 @@ def _judge_text_vectors(function: Any) -> None:
         for row in range(len(owners)):
             central[row, 1 : 3 + (3 * row) % 5] = True  # a different number of tokens in each window
         given = vectors.clone()
-        answer = call(function, vectors, central, text_index)
+        try:
+            answer = call(function, vectors, central, text_index)
+        except Wrong as error:
+            if "non-empty TensorList" not in str(error):
+                raise
+            raise Wrong(
+                f"{error}. The last text has the number text_index.max(), so there is one text more"
+            ) from None
         _require_unchanged(vectors, given)
         n = max(owners) + 1
-        if isinstance(answer, Tensor) and len(answer) == len(owners) != n:
+        if isinstance(answer, Tensor) and list(answer.shape) == [len(owners), 5] and len(owners) != n:
             raise Wrong("there is one vector for each window; put the windows of a text together, see text_index")
+        if isinstance(answer, Tensor) and answer.ndim == 1:
+            raise Wrong("all texts have become one vector; keep their windows apart by text_index, one vector a text")
         answer = _as_tensor(answer, (n, 5), "one vector for each text, [texts, features]")
         windows = torch.stack([row[kept].mean(0) for row, kept in zip(vectors, central, strict=True)])
 
@@ -125,6 +166,21 @@ def _judge_text_vectors(function: Any) -> None:
             ),
             "only the first window of each text is in the result": torch.stack(
                 [windows[text_index == text][0] for text in range(n)]
+            ),
+            "only the last window of each text is in the result": torch.stack(
+                [windows[text_index == text][-1] for text in range(n)]
+            ),
+            "these are the tokens that are NOT to be taken; `central` is True for the others": each(
+                vectors, ~central
+            ),
+            "the windows' means are added up; every token is to count the same": torch.stack(
+                [windows[text_index == text].sum(0) for text in range(n)]
+            ),
+            "the mean still counts the tokens that `central` leaves out: divide by the tokens that are taken": (
+                torch.stack([(vectors * central[:, :, None])[text_index == text].mean((0, 1)) for text in range(n)])
+            ),
+            "this is the vector of [CLS]; the task is a mean over the central tokens": torch.stack(
+                [vectors[text_index == text][0, 0] for text in range(n)]
             ),
             "this is the sum; divide it by the number of tokens": torch.stack(
                 [vectors[text_index == text][central[text_index == text]].sum(0) for text in range(n)]

@@ -3,12 +3,13 @@
 RARE holds the chapter's words that the tokenizer splits, each in two sentences written for it.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 
 RARE = {
     "teapot": ("My aunt's teapot has a crack near the handle.", "We found a silver teapot at the flea market."),
@@ -39,28 +40,45 @@ RARE = {
 
 
 def _judge_guess(function: Any) -> None:
-    for counts in ([20, 4], [12, 12], [12, 12, 12], [3, 5, 2], [1, 9]):
-        answer = _number(call(function, list(counts)))
-        n = sum(counts)
-        slips = {
-            "this is 1 divided by the number of senses; but the sentence itself is left out, so its own sense has "
-            "one sentence fewer": 1 / len(counts),
-            "the sentence itself is still among those to pick from: take one away above and below": (
-                sum((k / n) ** 2 for k in counts)
-            ),
-            "the sentence is left out of its own sense, but not of all sentences: there are n - 1 to pick from": (
-                sum(k * (k - 1) for k in counts) / n**2
-            ),
-            "the sentence is left out of all sentences, but not of its own sense, which has one fewer to pick": (
-                sum(k * k for k in counts) / (n * (n - 1))
-            ),
-            "this is right where all senses are equally frequent; here they are not, so weigh each sense by how "
-            "many of the sentences are of it": sum((k - 1) / (n - 1) for k in counts) / len(counts),
-            "this looks at the first sense only": (counts[0] - 1) / (n - 1),
-            "this is the share of wrong guesses": 1 - sum(k * (k - 1) for k in counts) / (n * (n - 1)),
-        }
-        right = sum(k * (k - 1) for k in counts) / (n * (n - 1))
-        _compare([answer], [right], {reason: [value] for reason, value in slips.items()}, f"counts {counts}")
+    cases = [[20, 4], [12, 12], [12, 12, 12], [3, 5, 2], [1, 9]]
+    answers = [number(call(function, list(counts))) for counts in cases]
+
+    def each(share: Callable[[list[int], int], float]) -> list[float]:
+        """share(counts, their sum) for each case."""
+        return [share(counts, sum(counts)) for counts in cases]
+
+    right = each(lambda c, n: sum(k * (k - 1) for k in c) / (n * (n - 1)))
+    slips: dict[str, Sequence[float]] = {
+        "this is 1 divided by the number of senses; but senses need not be equally frequent, and the sentence itself "
+        "is left out": each(lambda c, n: 1 / len(c)),
+        "the sentence itself is still among those to pick from: take one away above and below": each(
+            lambda c, n: sum((k / n) ** 2 for k in c)
+        ),
+        "the sentence is left out of its own sense, but not of all sentences: there are n - 1 to pick from": each(
+            lambda c, n: sum(k * (k - 1) for k in c) / n**2
+        ),
+        "the sentence is left out of all sentences, but not of its own sense, which has one fewer to pick": each(
+            lambda c, n: sum(k * k for k in c) / (n * (n - 1))
+        ),
+        "this is right where all senses are equally frequent; here they are not, so weigh each sense by how many of "
+        "the sentences are of it": each(lambda c, n: sum((k - 1) / (n - 1) for k in c) / len(c)),
+        "the shares of the senses are added up; weigh each one by how many of the sentences are of that sense": each(
+            lambda c, n: sum((k - 1) / (n - 1) for k in c)
+        ),
+        "this looks at the first sense only": each(lambda c, n: (c[0] - 1) / (n - 1)),
+        "this looks at the most frequent sense only": each(lambda c, n: (max(c) - 1) / (n - 1)),
+        "this is what always naming the most frequent sense would reach; the pick here is random": each(
+            lambda c, n: max(c) / n
+        ),
+        "one sentence is left out, so n - 1 are left to pick from, whatever the number of senses": each(
+            lambda c, n: sum(k * (k - 1) for k in c) / (n * (n - len(c)))
+        ),
+        "these are pairs of the same sense; divide by all pairs, n * (n - 1)": each(
+            lambda c, n: sum(k * (k - 1) for k in c)
+        ),
+        "this is the share of wrong guesses": [1 - value for value in right],
+    }
+    compare(answers, right, slips, [f"counts {counts}" for counts in cases])
 
 
 def _clusters(seed: int) -> tuple[Tensor, list[str]]:
@@ -75,12 +93,6 @@ def _clusters(seed: int) -> tuple[Tensor, list[str]]:
     return torch.stack(rows) * lengths, labels
 
 
-def _number(answer: Any) -> float:
-    if not isinstance(answer, int | float | Tensor) or (isinstance(answer, Tensor) and answer.numel() != 1):
-        raise Wrong(f"your function returns a {type(answer).__name__}; return one number")
-    return float(answer)
-
-
 def _middles(vectors: Tensor, labels: list[str], leave_out: bool = True, measure: str = "cosine") -> float:
     """The share of rows that are nearest to the middle of their own sense."""
     names = sorted(set(labels))
@@ -91,8 +103,8 @@ def _middles(vectors: Tensor, labels: list[str], leave_out: bool = True, measure
             for name in names
         }
         middles = torch.stack([vectors[rows[name]].mean(dim=0) for name in names])
-        if measure == "cosine":
-            scores = torch.cosine_similarity(middles, vectors[i], dim=1)
+        if measure in ("cosine", "furthest"):
+            scores = torch.cosine_similarity(middles, vectors[i], dim=1) * (1 if measure == "cosine" else -1)
         else:
             scores = middles @ vectors[i] if measure == "dot" else -(middles - vectors[i]).norm(dim=1)
         hits += names[int(scores.argmax())] == label
@@ -111,7 +123,7 @@ def _judge_middle(function: Any) -> None:
     for seed in (1, 2, 3, 4, 5):
         vectors, labels = _clusters(seed)
         given = vectors.clone()
-        answers.append(_number(call(function, vectors, list(labels))))
+        answers.append(number(call(function, vectors, list(labels))))
         _require_unchanged(vectors, given)
         right = _middles(vectors, labels)
         unit = vectors / vectors.norm(dim=1, keepdim=True)
@@ -130,14 +142,24 @@ def _judge_middle(function: Any) -> None:
             ),
             "this looks for the nearest sentence, not for the nearest middle": _neighbours(vectors, labels),
             "this is the number of hits; divide it by the number of sentences": right * len(labels),
+            "the middle that is furthest away is taken; the nearest one has the HIGHEST cosine": _middles(
+                vectors, labels, measure="furthest"
+            ),
+            "a common mean is taken out first; the task is the cosine of the vectors as they are": _middles(
+                vectors - vectors.mean(dim=0), labels
+            ),
+            "one sentence is left out at a time, but all of them are tried: divide by n, not by n - 1": (
+                right * len(labels) / (len(labels) - 1)
+            ),
             "this is the share of misses": 1 - right,
         }.items():
             slips.setdefault(reason, []).append(value)
-    _compare(answers, expected, slips, "24 vectors of three senses")
+    compare(answers, expected, slips, ["24 vectors of three senses"] * len(answers))
 
 
-def _gap(vectors: Tensor, labels: list[str], keep_self: bool = False) -> tuple[float, float]:
-    unit = vectors / vectors.norm(dim=1, keepdim=True)
+def _gap(vectors: Tensor, labels: list[str], keep_self: bool = False, scale: bool = True) -> tuple[float, float]:
+    """Mean cosines (without `scale`: dot products) of the same sense and of different senses."""
+    unit = vectors / vectors.norm(dim=1, keepdim=True) if scale else vectors
     cosines = unit @ unit.T
     same = torch.tensor([[a == b for b in labels] for a in labels])
     pairs = same if keep_self else same & ~torch.eye(len(labels), dtype=torch.bool)
@@ -145,11 +167,13 @@ def _gap(vectors: Tensor, labels: list[str], keep_self: bool = False) -> tuple[f
 
 
 def _judge_gap(function: Any) -> None:
+    answers, expected = [], []
+    slips: dict[str, list[float]] = {}
     for seed in (4, 5, 6):
         vectors, labels = _clusters(seed)
         background = _clusters(seed + 10)[0] / 3 + vectors.mean(dim=0)
         given = vectors.clone()
-        answer = _number(call(function, vectors, list(labels), background))
+        answers.append(number(call(function, vectors, list(labels), background)))
         _require_unchanged(vectors, given)
         mean = background.mean(dim=0)
         same, different = _gap(vectors - mean, labels)
@@ -158,7 +182,14 @@ def _judge_gap(function: Any) -> None:
         own_same, own_different = _gap(vectors - vectors.mean(dim=0), labels)
         unit = vectors / vectors.norm(dim=1, keepdim=True)
         late_same, late_different = _gap(unit - mean / mean.norm(), labels)
-        slips = {
+        raw_with_self, _ = _gap(vectors, labels, keep_self=True)
+        float_same, float_different = _gap(vectors - background.mean(), labels)
+        added_same, added_different = _gap(vectors + mean, labels)
+        dot_same, dot_different = _gap(vectors - mean, labels, scale=False)
+        centred = (vectors - mean) / (vectors - mean).norm(dim=1, keepdim=True)
+        every = float((centred @ centred.T).mean())
+        expected.append(same - different)
+        for reason, value in {
             "the mean of the background has not been removed": raw_same - raw_different,
             "each vector's cosine with itself, which is 1, is among the pairs of the same sense; leave the diagonal "
             "out": with_self - different,
@@ -168,26 +199,22 @@ def _judge_gap(function: Any) -> None:
             "the vectors are scaled to length 1 before the mean is removed; remove it first": (
                 late_same - late_different
             ),
+            "the mean is one number here; take the mean over the rows of the background, .mean(dim=0)": (
+                float_same - float_different
+            ),
+            "these are dot products; divide the vectors by their lengths first": dot_same - dot_different,
+            "this is the ratio of the two; the task is their difference": same / different,
+            "this is minus the mean of ALL cosines; the task is minus that of different senses": same - every,
+            "the mean has not been removed, and each vector's cosine with itself is among the pairs": (
+                raw_with_self - raw_different
+            ),
+            "the mean of the background is added; subtract it": added_same - added_different,
             "this is different minus same; the task is same minus different": different - same,
             "this is the mean cosine of the same sense; subtract the one of different senses": same,
             "this is the mean cosine of different senses; the task is same minus different": different,
-        }
-        _compare([answer], [same - different], {reason: [value] for reason, value in slips.items()}, "24 vectors")
-
-
-def _compare(answers: list[float], expected: list[float], slips: dict[str, list[float]], where: str) -> None:
-    """Accept the expected values, one for each test case; else name the slip that all answers come from."""
-
-    def equal(values: list[float]) -> bool:
-        return all(abs(a - b) < 1e-4 for a, b in zip(answers, values, strict=True))
-
-    if equal(expected):
-        return
-    for reason, values in slips.items():
-        if equal(values):
-            raise Wrong(reason)
-    answer, right = next((a, b) for a, b in zip(answers, expected, strict=True) if not abs(a - b) < 1e-4)
-    raise Wrong(f"for {where} your function gives {answer:.3f}, and {right:.3f} is right")
+        }.items():
+            slips.setdefault(reason, []).append(value)
+    compare(answers, expected, slips, ["24 vectors of three senses"] * len(answers))
 
 
 def _require_unchanged(tensor: Tensor, given: Tensor) -> None:

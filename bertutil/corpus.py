@@ -1,0 +1,517 @@
+"""Chapter 12: many texts: embed() for a list of them, embed_corpus() for more than memory holds."""
+
+import hashlib
+import io
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from functools import cached_property
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from bertutil.checkpoints import Bert
+from bertutil.encoding import Texts, _as_list
+from bertutil.packed import Pieces, Recipe, Text, Vectors, check_texts, compute, make_recipe, tokenize
+
+# A window is what is sorted, computed and committed together, and what memory must hold: so many texts, fewer where
+# they are long or their vectors large.
+WINDOW_TEXTS = 10_000
+WINDOW_CHARACTERS = 8_000_000
+WINDOW_BYTES = 64_000_000  # of vectors; a word or token is taken for four characters
+HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
+
+
+def embed(
+    bert: Bert,
+    texts: Texts,
+    *,
+    unit: str = "sentence",
+    strategy: str | None = None,
+    how: str = "mean",
+    specials: bool = False,
+    progress: bool = False,
+) -> Vectors | list[Vectors]:
+    """Return the vectors that encode, hidden_states, combine_layers and pooling give, several times faster.
+
+    `texts`: as encode() takes them. `unit`: "sentence" gives one float32 array [texts, features]; "word" gives a
+    list with an array [words, features] for each text, a row for each of encode()'s words (NaN for a word without
+    a piece); "token" does the same for the tokens. `strategy`: one of combine_layers(), but not "weighted"; None is
+    "sum_last_4" for words and tokens, and for sentences what the catalogue says of the checkpoint, else
+    "second_to_last". `how`: as in pool_sentences() or pool_words(). `specials`: whether [CLS] and [SEP] count.
+    `progress` shows a bar on stderr.
+
+    A text of more than bert.max_length tokens goes through windows, as with encode(too_long="window"); each of its
+    tokens counts once, from the window where it is most central. With `specials` so do the first window's [CLS] and
+    the last window's [SEP], and how="cls" is the mean of all windows' [CLS]. A text that comes again is not computed
+    again. In the company of other texts a vector differs by some 1e-6.
+
+    Raises TypeError and ValueError as encode() and combine_layers() do, and for options that do not go together, a
+    model in training mode, and a sentence without a token to pool, by its index. Method: batches without padding, no
+    layer above the highest that is needed, layers added up while they pass (bertutil.packed).
+    """
+    recipe = make_recipe(bert, unit, strategy, how, specials)
+    items = check_texts(_as_list(texts))
+    places = {item: place for place, item in enumerate(dict.fromkeys(items))}
+    pieces = list(tokenize(recipe, list(places)))
+    empty = next((place for place, one in enumerate(pieces) if recipe.has_nothing_to_pool(one)), None)
+    if empty is not None:
+        index = next(i for i, item in enumerate(items) if places[item] == empty)
+        raise ValueError(
+            f"text {index}, {items[index]!r:.40}, has no token, so there is nothing to pool: leave it out, or use "
+            "specials=True, which counts [CLS] and [SEP]"
+        )
+    with tqdm(total=len(pieces), disable=not progress, unit=" texts") as bar:
+        vectors, starts = compute(recipe, pieces, bar.update)
+    order = [places[item] for item in items]
+    if unit == "sentence":
+        return vectors[order]
+    return [vectors[starts[place] : starts[place + 1]].copy() for place in order]
+
+
+def embed_corpus(
+    bert: Bert,
+    lines: str | os.PathLike[str] | Iterable[str | bytes | Sequence[str]],
+    out: str | os.PathLike[str],
+    *,
+    unit: str = "sentence",
+    strategy: str | None = None,
+    how: str = "mean",
+    specials: bool = False,
+    errors: str = "strict",
+    resume: bool = True,
+    progress: bool = True,
+) -> "Corpus":
+    r"""Write the vectors of all lines to the folder `out`, in memory that does not grow with their number.
+
+    `lines`: the path of a text file in UTF-8, whose lines end with \n or \r\n, or any iterable of texts (bytes are
+    lines of such a file). `unit`, `strategy`, `how`, `specials`: as in embed(). A line without a token to pool gets a
+    row of NaN, so that row i is line i; they are counted, and a warning tells. `errors`: "strict" refuses
+    invalid UTF-8, "replace" puts the character U+FFFD in its place. `progress` shows a bar on a terminal, and
+    writes a line now and then where stderr is none.
+
+    With `resume`, a folder that an interrupted call left goes on from the last window of texts that was committed,
+    and ends with the bytes of an unbroken run (same machine, same versions); a complete one is checked and
+    returned. Without it, `out` must be new or empty. Nothing that lies there is ever deleted.
+
+    Raises TypeError and ValueError as embed() does, and ValueError for another input or other settings than the
+    folder's, for a file in it that is damaged, for a folder of something else, and while another process writes to
+    it; OSError where the disk is full (free some space and call again).
+    """
+    recipe = make_recipe(bert, unit, strategy, how, specials)
+    if errors not in ("strict", "replace"):
+        raise ValueError(f"errors is {errors!r}; it must be 'strict' or 'replace'")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            n_empty = _fill(recipe, lines, folder, errors, resume, progress)
+    except Timeout:
+        raise ValueError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
+    if n_empty:
+        what = "have a row of NaN" if unit == "sentence" else "have no vector"
+        warnings.warn(f"{n_empty:,} lines without a token {what} in {folder}", stacklevel=2)
+    return Corpus(folder)
+
+
+def open_corpus(out: str | os.PathLike[str]) -> "Corpus":
+    """Open a folder that embed_corpus() wrote, complete or not; nothing is read into memory.
+
+    Raises ValueError for a folder without a corpus and for a file that is shorter than it should be.
+    """
+    return Corpus(Path(out))
+
+
+class Corpus:
+    """Vectors in a memory-mapped file, and the lines they belong to.
+
+    `vectors` [vectors, features]: row i belongs to line i (unit "sentence"), or the rows offsets[i] to
+    offsets[i + 1] do (units "word" and "token", where `words` has the words or tokens of each line; else `offsets`
+    and `words` are None). `lines` and `words` are sequences that read from the disk what is asked for. `settings`:
+    how the vectors were made. `complete`: whether the whole input is in. `n_empty`: the lines without a token.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder; see open_corpus()."""
+        record = _read_record(folder)
+        if record is None:
+            raise ValueError(f"{folder} holds no corpus: there is no corpus.json, which embed_corpus() writes")
+        self.folder = folder
+        self.settings: dict[str, Any] = record["settings"]
+        self.complete: bool = record["complete"]
+        self.n_empty: int = record["n_empty"]
+        for name, state in record["files"].items():
+            _require_size(folder / name, state["bytes"])
+        n, has_words = record["n_lines"], "words.jsonl" in record["files"]
+        self.vectors = _map(folder / "vectors.npy", np.float32, (record["n_vectors"], self.settings["features"]))
+        self.offsets = _map(folder / "offsets.npy", np.int64, (n + 1 if n else 0,)) if has_words else None
+        self.lines = Lines(folder / "lines.jsonl", n)
+        self.words = Lines(folder / "words.jsonl", n) if has_words else None
+
+    def __repr__(self) -> str:
+        """Say what is in it."""
+        state = "" if self.complete else ", not complete"
+        return f"Corpus({str(self.folder)!r}: {len(self.lines):,} lines, vectors {list(self.vectors.shape)}{state})"
+
+
+class Lines(Sequence[Any]):
+    """The lines of a JSON Lines file, read when asked for."""
+
+    def __init__(self, path: Path, n: int) -> None:
+        """Take the first `n` lines of the file."""
+        self.path, self.n = path, n
+
+    def __len__(self) -> int:
+        """Count the lines."""
+        return self.n
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Read one line, or a list of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self.n))]
+        with self.path.open("rb") as stream:
+            stream.seek(self._starts[range(self.n)[index]])
+            return json.loads(stream.readline())
+
+    def __iter__(self) -> Iterator[Any]:
+        """Read all lines, one after the other."""
+        with self.path.open("rb") as stream:
+            yield from map(json.loads, islice(stream, self.n))
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where each line starts: found by one quick pass over the file, at the first question."""
+        starts, position = [np.zeros(1, dtype=np.int64)], 0
+        with self.path.open("rb") as stream:
+            while block := stream.read(1 << 24):
+                ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+                starts.append(ends + position + 1)
+                position += len(block)
+        return np.concatenate(starts)[: self.n]
+
+
+# --- Writing the folder ---
+
+
+def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, progress: bool) -> int:
+    """Take up the folder where it stands and write window after window; return the number of empty lines."""
+    record = _start_record(recipe, folder, resume)
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(closing(GrowingFile(folder / name, committed)))
+            for name, committed in record["files"].items()
+        }
+        path = Path(lines) if isinstance(lines, str | os.PathLike) else None
+        texts = read_texts(stack.enter_context(path.open("rb")) if path else lines, errors)
+        _skip(texts, record, folder)
+        total = _count_lines(path) if path and progress else len(lines) if isinstance(lines, Sequence) else None
+        with progress_bar(total, record["n_lines"], progress) as bar:
+            for window in make_windows(recipe, texts):
+                _append(recipe, window, files, record, bar)
+                _commit(recipe, folder, files, record)
+        if not record["complete"]:
+            record["complete"] = True
+            _commit(recipe, folder, files, record)
+    n_empty: int = record["n_empty"]
+    return n_empty
+
+
+def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
+    """Return what the folder has already, or begin anew; refuse a folder of something else."""
+    settings = _settings(recipe)
+    record = _read_record(folder)
+    if record and not resume:
+        raise ValueError(f"{folder} holds a corpus already; choose another folder, delete it, or use resume=True")
+    if record:
+        old = record["settings"]
+        changed = [name for name in settings if name != "model" and old.get(name) != settings[name]]
+        if changed:
+            which = " and ".join(f"{name} {old.get(name)!r:.20}, now {settings[name]!r:.20}" for name in changed)
+            raise ValueError(f"{folder} was begun with other settings: {which}; choose another folder")
+        return record
+    others = sorted(path.name for path in folder.iterdir() if path.name not in (".lock", "corpus.json.new"))
+    if others:
+        raise ValueError(f"{folder} is not empty ({others[0]} is in it) and holds no corpus; choose another folder")
+    names = ["vectors.npy", "lines.jsonl"] + ["offsets.npy", "words.jsonl"] * (recipe.unit != "sentence")
+    record = {
+        "settings": settings,
+        "versions": {name: version(name) for name in ("bertutil", "torch", "transformers", "tokenizers", "numpy")},
+        "complete": False,
+        "n_lines": 0,
+        "n_vectors": 0,
+        "n_empty": 0,
+        "files": {name: {"bytes": 0, "sha256": hashlib.sha256().hexdigest()} for name in names},
+    }
+    _write_record(folder, record)
+    return record
+
+
+def checkpoint_digest(bert: Bert) -> str:
+    """Return a sha256 of the tokenizer and the weights: equal digests, equal vectors."""
+    digest = hashlib.sha256(bert.splitters["text"].to_str().encode())
+    for name, tensor in sorted(bert.model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Everything that the vectors depend on, and the checkpoint's name."""
+    bert = recipe.bert
+    return {
+        "model": str(Path(bert.name).resolve()) if Path(bert.name).is_dir() else bert.name,
+        "checkpoint": checkpoint_digest(bert),
+        "dtype": str(bert.model.dtype).removeprefix("torch."),
+        "device": bert.model.device.type,
+        "unit": recipe.unit,
+        "strategy": recipe.strategy,
+        "how": recipe.how,
+        "specials": recipe.specials,
+        "features": recipe.n_features,
+    }
+
+
+def read_texts(lines: Iterable[Any], errors: str) -> Iterator[Text]:
+    """Yield the texts, checked; bytes are lines of a file. Only their ending is cut off (pitfall 11)."""
+    for i, line in enumerate(lines):
+        if isinstance(line, bytes):
+            line = decode(line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n"), i, errors)
+        yield check_texts([line], i)[0]
+
+
+def decode(line: bytes, i: int, errors: str) -> str:
+    """Decode line `i` of a file, or say where it is not UTF-8."""
+    try:
+        return line.decode(errors=errors)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"line {i + 1}, byte {error.start + 1}: 0x{line[error.start]:02x} is not valid UTF-8; "
+            "convert the file from its true encoding, or use errors='replace'"
+        ) from None
+
+
+def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
+    """Pass over the lines that the folder has already, and make sure that they are the same."""
+    digest, n = hashlib.sha256(), 0
+    for text in islice(texts, record["n_lines"]):
+        digest.update(_json_line(text))
+        n += 1
+    more = record["complete"] and next(texts, None) is not None
+    if n < record["n_lines"] or more or digest.hexdigest() != record["files"]["lines.jsonl"]["sha256"]:
+        raise ValueError(
+            f"{folder} was begun with another input: its {record['n_lines']:,} lines are not "
+            f"{'all of ' * more}the first ones of this one; choose another folder"
+        )
+
+
+def make_windows(recipe: Recipe, texts: Iterator[Text]) -> Iterator[list[Text]]:
+    """Group the texts into windows; where one ends depends on the settings and texts alone."""
+    n_vectors = max(1, WINDOW_BYTES // (4 * recipe.n_features))
+    most_texts, most_characters = WINDOW_TEXTS, WINDOW_CHARACTERS
+    if recipe.unit == "sentence":
+        most_texts = min(most_texts, n_vectors)
+    else:
+        most_characters = min(most_characters, 4 * n_vectors)
+    window: list[Text] = []
+    characters = 0
+    for text in texts:
+        size = sum(map(len, text))
+        if window and (len(window) == most_texts or characters + size > most_characters):
+            yield window
+            window, characters = [], 0
+        window.append(text)
+        characters += size
+    if window:
+        yield window
+
+
+def _append(
+    recipe: Recipe, texts: list[Text], files: dict[str, "GrowingFile"], record: dict[str, Any], bar: Any
+) -> None:
+    """Compute a window's vectors and append them to the files."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    pieces = list(tokenize(recipe, list(places)))
+    done = 0
+
+    def advance(n: int) -> None:  # a text that comes again is counted at the end of the window
+        nonlocal done
+        done += n
+        bar.update(n)
+
+    vectors, starts = compute(recipe, pieces, advance)
+    order = [places[text] for text in texts]
+    counts = [starts[place + 1] - starts[place] for place in order]
+    if "words.jsonl" in files:
+        offsets = record["n_vectors"] + np.cumsum([0, *counts])
+        files["offsets.npy"].append(offsets[bool(record["n_lines"]) :].astype("<i8").tobytes())
+        files["words.jsonl"].append(b"".join(_json_line(labels(recipe, pieces[place])) for place in order))
+    rows = [np.arange(starts[place], starts[place + 1]) for place in order]
+    files["vectors.npy"].append(vectors[np.concatenate(rows)].astype("<f4", copy=False).tobytes())
+    files["lines.jsonl"].append(b"".join(map(_json_line, texts)))
+    record["n_lines"] += len(texts)
+    record["n_vectors"] += sum(counts)
+    empty = [recipe.has_nothing_to_pool(one) or not recipe.n_vectors(one) for one in pieces]
+    record["n_empty"] += sum(empty[place] for place in order)
+    bar.update(len(texts) - done)
+
+
+def labels(recipe: Recipe, pieces: Pieces) -> list[str]:
+    """Return what the vectors of a text belong to: its words, or its tokens."""
+    if recipe.unit == "word":
+        return list(pieces.words)
+    tokenizer = recipe.bert.tokenizer
+    tokens: Any = tokenizer.convert_ids_to_tokens(pieces.ids.tolist())
+    return [tokenizer.cls_token, *tokens, tokenizer.sep_token] if recipe.specials else list(tokens)
+
+
+def _commit(recipe: Recipe, folder: Path, files: dict[str, "GrowingFile"], record: dict[str, Any]) -> None:
+    """Make what was appended count: first the files, then the record, which is replaced in one step."""
+    shapes = {"vectors.npy": (record["n_vectors"], recipe.n_features), "offsets.npy": (record["n_lines"] + 1,)}
+    if not record["n_lines"] and "offsets.npy" in files:
+        shapes["offsets.npy"] = (0,)
+    for name, file in files.items():
+        if name in shapes:
+            file.write_header("<f4" if name == "vectors.npy" else "<i8", shapes[name])
+        record["files"][name] = file.sync()
+    _write_record(folder, record)
+
+
+class GrowingFile:
+    """A file to append to. It knows its size and sha256, and goes back to the ones that were committed last."""
+
+    def __init__(self, path: Path, committed: dict[str, Any]) -> None:
+        """Open or create the file, check what was committed, and cut off what was not."""
+        self.path, self.digest = path, hashlib.sha256()
+        self.start = HEADER if path.suffix == ".npy" else 0
+        self.size = committed["bytes"] or self.start
+        _require_size(path, committed["bytes"])
+        self.file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+        self.file.seek(self.start)
+        left = self.size - self.start
+        while left and (block := self.file.read(min(left, 1 << 24))):
+            self.digest.update(block)
+            left -= len(block)
+        if self.digest.hexdigest() != committed["sha256"]:
+            self.file.close()
+            raise ValueError(
+                f"{path} was changed after it was written; the folder cannot be resumed, start a new one"
+            )
+        self.file.truncate(self.size)
+        self.file.seek(self.size)
+
+    def append(self, data: bytes) -> None:
+        """Write at the end."""
+        self._write(data)
+        self.digest.update(data)
+        self.size += len(data)
+
+    def write_header(self, dtype: str, shape: tuple[int, ...]) -> None:
+        """Write what makes the file a .npy file."""
+        header = io.BytesIO()
+        fields = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, fields)
+        if len(header.getvalue()) != HEADER:
+            raise RuntimeError(f"numpy wrote a header of {len(header.getvalue())} bytes, expected {HEADER}")
+        self.file.seek(0)
+        self._write(header.getvalue())
+        self.file.seek(self.size)
+
+    def sync(self) -> dict[str, Any]:
+        """Bring everything to the disk; return the state to commit."""
+        os.fsync(self.file.fileno())
+        return {"bytes": self.size, "sha256": self.digest.hexdigest()}
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self.file.write(view) :]
+        except OSError as error:
+            message = f"{error.strerror} while writing {self.path}; what was committed stays, the same call goes on"
+            raise OSError(error.errno, message) from error
+
+
+def _json_line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        missing = {"settings", "complete", "n_lines", "n_vectors", "n_empty", "files"} - record.keys()
+    except FileNotFoundError:
+        return None
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{folder / 'corpus.json'} is damaged ({error})") from error
+    if missing:
+        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: {sorted(missing)} are missing")
+    return record
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
+        json.dump(record, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(folder / "corpus.json.new", folder / "corpus.json")
+
+
+def _require_size(path: Path, size: int) -> None:
+    found = path.stat().st_size if path.exists() else 0
+    if found < size:
+        raise ValueError(f"{path} is damaged: it has {found:,} bytes, and {size:,} were written; start a new folder")
+
+
+def _map(path: Path, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
+    if not shape[0]:  # an empty file cannot be mapped
+        return np.empty(shape, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r", offset=HEADER, shape=shape)
+
+
+# --- Progress ---
+
+
+class _LogLines(io.TextIOBase):
+    """Where stderr is no terminal: plain lines in place of a bar that is drawn over itself."""
+
+    def write(self, text: str) -> int:
+        if line := text.strip():
+            sys.stderr.write(line + "\n")
+        return len(text)
+
+
+def progress_bar(total: int | None, initial: int, shown: bool) -> Any:
+    """Count lines: a bar with rate and time left on a terminal, else a plain line every half minute."""
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        initial=initial,
+        disable=not shown,
+        unit=" lines",
+        mininterval=0.1 if terminal else 30,
+        file=sys.stderr if terminal else _LogLines(),
+        bar_format=None if terminal else "{n_fmt} of {total_fmt} lines, {rate_fmt}, {remaining} left",
+    )
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 24), b""))

@@ -1,0 +1,218 @@
+"""Chapter 12 on the command line: python -m bertutil embed INPUT OUT, and python -m bertutil search FOLDER QUERY."""
+
+import argparse
+import csv
+import json
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import bertutil  # torch comes with the first name that needs it: --help is quick
+
+TABLES = {".csv": ",", ".tsv": "\t", ".parquet": ""}  # what separates the cells
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; return its exit status: 0, 2 for an error (one line on stderr) or 130 for Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            options.run(options)
+        for warning in caught:
+            if warning.category is UserWarning:
+                print(f"warning: {warning.message}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError, csv.Error) as error:  # RuntimeError: torch's
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", _how_to_go_on(options, arguments), file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bertutil")
+    commands = parser.add_subparsers(required=True)
+
+    embed = commands.add_parser(
+        "embed",
+        help="vectors for the lines of a text file, in a folder",
+        description="Write a vector for each line of INPUT to the folder OUT. The same command again goes on where "
+        "it was stopped. Read the folder with bertutil.open_corpus(OUT), or numpy.load('OUT/vectors.npy').",
+    )
+    embed.set_defaults(run=_embed)
+    embed.add_argument(
+        "input", metavar="INPUT", help="a text file in UTF-8, or a table (--column); - is standard input"
+    )
+    embed.add_argument("out", metavar="OUT", help="the folder to write; with --jsonl the file")
+    embed.add_argument("--model", help="a name of the catalogue, a folder or a hub id (default: minilm)")
+    embed.add_argument("--unit", choices=["sentence", "word", "token"], help="default: sentence")
+    embed.add_argument(
+        "--strategy", help="which layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)"
+    )
+    embed.add_argument("--how", help="how tokens are pooled (default: mean)")
+    embed.add_argument("--specials", action="store_true", help="let [CLS] and [SEP] count")
+    embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
+    embed.add_argument("--device", default="cpu", help="such as cuda (default: cpu)")
+    embed.add_argument("--column", help="the column of a .csv, .tsv or .parquet file that holds the texts")
+    embed.add_argument(
+        "--errors", default="strict", choices=["strict", "replace"], help="what to do on invalid UTF-8"
+    )
+    embed.add_argument(
+        "--jsonl",
+        action="store_true",
+        help="write the JSON lines of BERT's extract_features.py, with the last four layers of every token; a line's "
+        "' ||| ' is plain text here",
+    )
+
+    search = commands.add_parser("search", help="the lines of such a folder that are nearest to a query")
+    search.set_defaults(run=_search)
+    search.add_argument("folder", metavar="FOLDER", help="written by embed, unit sentence")
+    search.add_argument("query", metavar="QUERY", help="a text")
+    search.add_argument("-k", type=int, default=5, help="how many lines (default: 5)")
+    search.add_argument("--model", help="where the checkpoint is now, if it has moved")
+    return parser
+
+
+def _embed(options: argparse.Namespace) -> None:
+    if options.jsonl and (options.unit or options.strategy or options.how or options.specials):
+        raise ValueError("--jsonl has a form of its own; --unit, --strategy, --how and --specials do not go with it")
+    with ExitStack() as stack:
+        lines = _lines(options, stack)
+        bert = _load(options.model, options.dtype, options.device)
+        if options.jsonl:
+            _write_jsonl(bert, lines, Path(options.out), options.errors)
+            return
+        chosen = {name: getattr(options, name) for name in ("unit", "strategy", "how") if getattr(options, name)}
+        made = bertutil.embed_corpus(
+            bert, lines, options.out, specials=options.specials, errors=options.errors, **chosen
+        )
+        print(made)
+
+
+def _load(name: str | None, dtype: str, device: str = "cpu") -> "bertutil.Bert":
+    import torch
+
+    return bertutil.load(name, dtype=getattr(torch, dtype), device=device)
+
+
+def _lines(options: argparse.Namespace, stack: ExitStack) -> str | Iterable[Any]:
+    """What the input holds: the path of a text file, the lines of standard input, or a column's cells."""
+    kind = Path(options.input).suffix.lower()
+    if kind in TABLES and not options.column:
+        raise ValueError(f"{options.input} is a table; name the column that holds the texts with --column")
+    if options.column and kind == ".parquet":
+        return _parquet_column(options.input, options.column)
+    if options.input == "-" or options.column:
+        stream: BinaryIO = sys.stdin.buffer if options.input == "-" else stack.enter_context(_open(options.input))
+        return _csv_column(stream, options, TABLES.get(kind, ",")) if options.column else stream
+    _open(options.input).close()  # a wrong name is told at once, before the checkpoint is loaded
+    return str(options.input)
+
+
+def _open(path: str) -> BinaryIO:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    return Path(path).open("rb")
+
+
+def _csv_column(stream: BinaryIO, options: argparse.Namespace, delimiter: str) -> Iterator[str | None]:
+    from bertutil.corpus import decode
+
+    csv.field_size_limit(2**31 - 1)
+    decoded = (decode(line, i, options.errors) for i, line in enumerate(stream))
+    lines = (line.removeprefix("\ufeff") if i == 0 else line for i, line in enumerate(decoded))
+    rows = csv.DictReader(lines, delimiter=delimiter)
+    _require_column(options.column, list(rows.fieldnames or []), options.input)
+    return (row[options.column] for row in rows)
+
+
+def _parquet_column(path: str, column: str) -> Iterator[str | None]:
+    try:
+        from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+    except ImportError:
+        raise ImportError("Parquet files take pyarrow: pip install 'bertutil[scale]'") from None
+    table = ParquetFile(path)
+    _require_column(column, table.schema_arrow.names, path)
+    return (text for batch in table.iter_batches(columns=[column]) for text in batch.column(0).to_pylist())
+
+
+def _require_column(column: str, columns: list[str], path: str) -> None:
+    if column not in columns:
+        raise ValueError(f"{path} has no column {column!r}; its columns are {', '.join(map(repr, columns))}")
+
+
+def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, errors: str) -> None:
+    """Write what extract_features.py writes, with its spelling of linex_index: 4 layers, 6 digits, a line a text."""
+    from bertutil import corpus, packed
+
+    if out.exists():
+        raise ValueError(f"{out} exists already; choose another file, or remove it")
+    recipe = packed.make_recipe(bert, "token", "concat_last_4", "mean", True)
+    unfinished = out.with_name(out.name + ".part")
+    with ExitStack() as stack:
+        source = stack.enter_context(open(lines, "rb")) if isinstance(lines, str) else lines
+        stream = stack.enter_context(unfinished.open("w", encoding="utf-8"))
+        bar = stack.enter_context(corpus.progress_bar(None, 0, True))
+        number = 0
+        for window in corpus.make_windows(recipe, corpus.read_texts(source, errors)):
+            pieces = list(packed.tokenize(recipe, window))
+            vectors, starts = packed.compute(recipe, pieces, bar.update)
+            layers = vectors.reshape(len(vectors), 4, -1).astype(float).round(6)
+            for one, start in zip(pieces, starts, strict=False):
+                features = [
+                    {
+                        "token": token,
+                        "layers": [{"index": -1 - i, "values": v.tolist()} for i, v in enumerate(values)],
+                    }
+                    for token, values in zip(corpus.labels(recipe, one), layers[start:], strict=False)
+                ]
+                stream.write(json.dumps({"linex_index": number, "features": features}) + "\n")
+                number += 1
+    os.replace(unfinished, out)
+
+
+def _search(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from bertutil.corpus import checkpoint_digest
+
+    corpus = bertutil.open_corpus(options.folder)
+    settings = corpus.settings
+    if settings["unit"] != "sentence":
+        raise ValueError(f"{options.folder} has vectors of {settings['unit']}s; search takes a folder of sentences")
+    if options.k < 1:
+        raise ValueError(f"-k is {options.k}; it must be at least 1")
+    bert = _load(options.model or settings["model"], settings["dtype"])
+    if checkpoint_digest(bert) != settings["checkpoint"]:
+        raise ValueError(f"{bert.name} has other weights than the checkpoint that {options.folder} was made with")
+    chosen = {name: settings[name] for name in ("strategy", "how", "specials")}
+    query = np.asarray(bertutil.embed(bert, [options.query], **chosen))
+    best: list[tuple[float, int]] = []
+    for start in range(0, len(corpus.vectors), 100_000):  # as much as memory holds easily
+        block = np.array(corpus.vectors[start : start + 100_000])
+        scores, indices = bertutil.search(query, block, k=min(options.k, len(block)))
+        found = zip(scores[0].tolist(), (indices[0] + start).tolist(), strict=True)
+        best = sorted([*best, *found], key=lambda hit: (-hit[0], hit[1]) if hit[0] == hit[0] else (2.0, hit[1]))
+        best = best[: options.k]
+    for score, i in best:
+        line = corpus.lines[i]
+        if score == score:  # NaN: a line without a token
+            print(f"{score:.3f}  line {i + 1}: {line if isinstance(line, str) else ' '.join(line)}")
+
+
+def _how_to_go_on(options: argparse.Namespace, arguments: list[str]) -> str:
+    if options.run is not _embed or options.jsonl:
+        return ""
+    try:
+        done = f"{options.out} holds the first {len(bertutil.open_corpus(options.out).lines):,} lines. "
+    except ValueError:
+        done = ""
+    again = "the same command, with the same standard input," if options.input == "-" else "the same command"
+    return f"{done}To go on, give {again} again: {shlex.join(['python', '-m', 'bertutil', *arguments])}"

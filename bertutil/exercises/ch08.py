@@ -1,0 +1,231 @@
+"""The exercises of chapter 8: a weighted sum of layers, entities from tags, choosing a layer without peeking."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bertutil.exercises import Exercise, Wrong, call
+
+Span = tuple[str, int, int]
+
+
+def _judge_mix(function: Any) -> None:
+    for seed, n_words, n_layers, n_features, gamma in [(0, 4, 3, 5, 2.0), (1, 1, 7, 2, 0.5), (2, 6, 4, 4, 1.5)]:
+        generator = torch.Generator().manual_seed(seed)
+        states = torch.randn(n_words, n_layers, n_features, generator=generator)
+        scores = torch.randn(n_layers, generator=generator)
+        answer = call(function, states.clone(), scores.clone(), gamma)
+        if not isinstance(answer, Tensor):
+            raise Wrong(f"return a tensor; this is a {type(answer).__name__}")
+        if list(answer.shape) != [n_words, n_features]:
+            raise Wrong(
+                f"for states {list(states.shape)} the shape is {list(answer.shape)}; it must be "
+                f"{[n_words, n_features]}, one vector a word: sum over the layers, axis 1"
+            )
+        if not torch.allclose(answer.float(), _mix(states, scores.softmax(0)) * gamma, atol=1e-5):
+            raise Wrong(_mix_reason(answer, states, scores, gamma))
+
+
+def _mix(states: Tensor, weights: Tensor) -> Tensor:
+    return (states * weights[:, None]).sum(dim=1)
+
+
+def _mix_reason(answer: Tensor, states: Tensor, scores: Tensor, gamma: float) -> str:
+    weights = scores.softmax(dim=0)
+    for wrong, reason in [
+        (_mix(states, weights), "gamma is missing: the whole sum is multiplied by it"),
+        (
+            _mix(states, scores) * gamma,
+            "the scores themselves are taken for weights; the softmax makes weights of them",
+        ),
+        (_mix(states, scores), "the softmax of the scores is missing, and gamma too"),
+        (_mix(states, (gamma * scores).softmax(0)), "gamma stands inside the softmax; it multiplies the sum"),
+        (_mix(states, weights) / gamma, "the sum is divided by gamma; multiply it"),
+        (
+            _mix(states, weights) * gamma / len(scores),
+            "this is the mean over the layers; the weights sum to 1: add up",
+        ),
+        (states.mean(dim=1) * gamma, "all layers count the same; each must count by its own weight"),
+        (_mix(states.flip(1), weights) * gamma, "the weights go with the layers in the wrong order"),
+    ]:
+        if torch.allclose(answer.float(), wrong, atol=1e-5):
+            return reason
+    return f"for {len(scores)} layers and gamma {gamma} the vectors are not the right ones"
+
+
+def _judge_spans(function: Any) -> None:
+    found = [_as_spans(call(function, text.split()), text) for text in TAGGED]
+    right = [_spans(text.split()) for text in TAGGED]
+    if found == right:
+        return
+    for reason, slip in SPAN_SLIPS.items():
+        if found == [slip(text.split()) for text in TAGGED]:
+            raise Wrong(reason)
+    text, own, expected = next(row for row in zip(TAGGED, found, right, strict=True) if row[1] != row[2])
+    raise Wrong(f"for {text}: it returns {sorted(map(str, own))}; expected is {sorted(expected)}")
+
+
+def _as_spans(answer: Any, text: str) -> set[Any]:
+    if isinstance(answer, str | dict) or not hasattr(answer, "__iter__"):
+        raise Wrong(f"return a list or set of tuples (kind, start, end); this is a {type(answer).__name__}")
+    try:
+        found = [tuple(span) if isinstance(span, tuple | list) else span for span in answer]
+    except TypeError:  # a tensor of no dimension has __iter__, and cannot be gone through
+        raise Wrong(f"return a list or set of tuples (kind, start, end); this is {answer!r}") from None
+    if any(not isinstance(span, tuple) or len(span) != 3 for span in found):
+        raise Wrong(f"for {text}: an entity has three parts: kind, first word, word after the last one")
+    if len({*found}) < len(found):
+        raise Wrong(f"for {text}: an entity is listed twice: {found}")
+    return {*found}
+
+
+def _spans(tags: list[str], stray: bool = True, mixed: bool = False, glued: bool = False) -> set[Span]:
+    """The entities; the options make the typical mistakes."""
+    spans: set[Span] = set()
+    kind, start = "", 0
+    for i, tag in enumerate([*tags, "O"]):
+        mark, _, name = tag.partition("-")
+        inside = mark == "I" or (glued and mark == "B")
+        if inside and kind and (name == kind or mixed):
+            continue
+        if kind:
+            spans.add((kind, start, i))
+        kind, start = (name if mark == "B" or stray else ""), i
+    return spans
+
+
+def _changed(change: Callable[[str, int, int], tuple[Any, ...]]) -> Callable[[list[str]], set[Any]]:
+    return lambda tags: {change(*span) for span in _spans(tags)}
+
+
+TAGGED = (
+    "O O",
+    "B-PER I-PER O B-LOC O",
+    "O B-ORG I-ORG I-ORG",
+    "B-PER B-PER I-PER",
+    "B-PER I-LOC I-LOC O",
+    "O I-LOC I-LOC O I-PER",
+    "I-PER B-PER I-PER I-ORG",
+)
+SPAN_SLIPS: dict[str, Callable[[list[str]], set[Any]]] = {
+    "the end is the word AFTER the last one, so that words[start:end] is the whole name": _changed(
+        lambda kind, start, end: (kind, start, end - 1)
+    ),
+    "words are counted from 0": _changed(lambda kind, start, end: (kind, start + 1, end + 1)),
+    "the end is an index, not the number of words": _changed(lambda kind, start, end: (kind, start, end - start)),
+    "the kind stands first: (kind, start, end)": _changed(lambda kind, start, end: (start, end, kind)),
+    "the kind goes without its B- or I-": lambda tags: {(tags[a], a, b) for _, a, b in _spans(tags)},
+    "the entity that reaches to the end of the sentence is lost": lambda tags: {
+        span for span in _spans(tags) if span[2] < len(tags)
+    },
+    "an I- without an entity of its kind before it begins one, as in conlleval; here it is lost": lambda tags: _spans(
+        tags, stray=False
+    ),
+    "an I- of another kind does not continue an entity; it begins a new one": lambda tags: _spans(tags, mixed=True),
+    "a B- begins a new entity, also directly after another one of its kind": lambda tags: _spans(tags, glued=True),
+}
+
+
+def _judge_choice(function: Any) -> None:
+    found, right, accuracies = [], [], []
+    for seed, n_layers, best in [(0, 4, 2), (1, 3, 0), (2, 5, 4)]:
+        states, labels, folds = _layers_to_choose_from(seed, n_layers, best)
+        probe = _Probe()
+        answer = call(function, states.clone(), list(labels), [list(fold) for fold in folds], probe)
+        probe.check(len(labels), n_layers)
+        if isinstance(answer, bool) or not hasattr(answer, "__index__"):
+            raise Wrong(f"it returns {answer!r:.60}; return the number of the layer, a whole number from 0")
+        found.append(int(answer))
+        right.append(best)
+        accuracies.append([_held_out(states[:, k], labels, folds) for k in range(n_layers)])
+    if found == right:
+        return
+    if found == [own.index(min(own)) for own in accuracies]:
+        raise Wrong("this is the layer with the lowest accuracy; the highest is asked for")
+    if found == [best + 1 for best in right]:
+        raise Wrong("layers are counted from 0")
+    k = next(k for k in range(len(found)) if found[k] != right[k])
+    shown = ", ".join(f"{value:.2f}" for value in accuracies[k])
+    raise Wrong(f"the accuracies on the held-out rows are, by layer, {shown}; it returns layer {found[k]}")
+
+
+def _layers_to_choose_from(seed: int, n_layers: int, best: int) -> tuple[Tensor, list[str], list[list[int]]]:
+    """Random layers, of which `best` tells the labels apart and another one does so half; folds of equal size."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.arange(36) % 3
+    states = torch.randn(36, n_layers, 6, generator=generator)
+    states[:, best] += 4 * torch.eye(3, 6)[kinds]
+    states[:, best - 1] += 1.5 * torch.eye(3, 6)[kinds]
+    order = torch.randperm(36, generator=generator).tolist()
+    return states, ["abc"[k] for k in kinds], [order[:12], order[12:24], order[24:]]
+
+
+def _nearest(vectors: Tensor, labels: list[str], test: Tensor) -> list[str]:
+    """The label of the nearest training row: a probe that knows its training rows by heart."""
+    return [labels[i] for i in torch.cdist(test, vectors).argmin(dim=1).tolist()]
+
+
+def _held_out(vectors: Tensor, labels: list[str], folds: list[list[int]]) -> float:
+    right = 0
+    for fold in folds:
+        rest = [i for i in range(len(labels)) if i not in fold]
+        answer = _nearest(vectors[rest], [labels[i] for i in rest], vectors[fold])
+        right += sum(a == labels[i] for a, i in zip(answer, fold, strict=True))
+    return right / len(labels)
+
+
+class _Probe:
+    """The nearest neighbour as a probe, which remembers what it was given."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, vectors: Tensor, labels: list[str], test: Tensor) -> list[str]:
+        if vectors.ndim != 2 or test.ndim != 2:
+            raise ValueError("the probe takes one layer at a time, [rows, features]: states[rows, layer]")
+        if len(vectors) != len(labels):
+            raise ValueError(f"the probe got {len(vectors)} vectors and {len(labels)} labels")
+        self._calls.append((vectors, test))
+        return _nearest(vectors, labels, test)
+
+    def check(self, n: int, n_layers: int) -> None:
+        """Raise Wrong where it was not trained and tried as cross-validation does."""
+        if not self._calls:
+            raise Wrong("the probe was never called: probe(vectors, labels, test_vectors) returns labels")
+        for vectors, test in self._calls:
+            if (test[:, None] == vectors[None]).all(dim=2).any():
+                raise Wrong("the probe is tried on rows it was trained on and knows by heart; keep the fold out")
+            if len(test) > len(vectors):
+                raise Wrong("training rows and held-out rows are exchanged: train on the rest, try on the fold")
+        if sum(len(test) for _, test in self._calls) < n * n_layers:
+            raise Wrong("some rows are never held out, or some layers never tried: each layer takes every fold")
+
+
+layer_mix = Exercise(
+    _judge_mix,
+    [
+        "Three steps: weights from the scores, each layer times its weight, the sum over the layers. Then gamma.",
+        "weights = scores.softmax(dim=0). They must stand beside axis 1 of states [words, layers, features].",
+        "weights[:, None] has the shape [layers, 1]; states * weights[:, None], then .sum(dim=1), then * gamma.",
+    ],
+)
+
+spans = Exercise(
+    _judge_spans,
+    [
+        "Go through the tags with one entity open at most. When does it close, and when does a new one begin?",
+        "An open entity closes before a tag that is not the I- of its kind. That tag opens one, unless it is O.",
+        "Put one more 'O' behind the tags: then the last entity closes like the others. End = the index at closing.",
+    ],
+)
+
+choose_layer = Exercise(
+    _judge_choice,
+    [
+        "Two loops: for each layer, for each fold. What does the probe learn from, and what is it tried on?",
+        "rest = [i for i in range(len(labels)) if i not in fold]; train on states[rest, layer].",
+        "Add up how many labels of the fold are right, over all folds; return the layer with the largest count.",
+    ],
+)

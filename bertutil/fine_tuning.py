@@ -1,0 +1,177 @@
+"""Chapter 11: train a whole model with a linear head on [CLS], and say how sure a held-out score is."""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bertutil.checkpoints import Bert
+from bertutil.datasets import Story
+from bertutil.encoding import Encoding
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model and a linear head on the last state of its [CLS]: an encoding in, one logit a class out."""
+
+    bert: Bert
+    head: nn.Linear
+
+    @torch.no_grad()
+    def logits(self, encoding: Encoding) -> Float[Tensor, "rows classes"]:
+        """Return the score of every class for every row; the softmax of a row is its probabilities."""
+        parts = torch.split(torch.arange(len(encoding.input_ids)), 64)
+        return torch.cat([self.head(cls_states(self.bert, encoding, rows)) for rows in parts])
+
+    def predict(self, encoding: Encoding) -> Int[Tensor, " rows"]:
+        """Return the class with the highest score for every row."""
+        return self.logits(encoding).argmax(dim=1)
+
+
+def cls_states(bert: Bert, encoding: Encoding, rows: Int[Tensor, " some"]) -> Float[Tensor, "some features"]:
+    """Return the last state of [CLS] for the rows asked for, with gradients where torch has them switched on."""
+    mask = encoding.attention_mask[rows]
+    width = int(mask.sum(dim=1).max())  # what is padding in all of these rows is cut off
+    output = bert.model(
+        input_ids=encoding.input_ids[rows, :width],
+        attention_mask=mask[:, :width],
+        token_type_ids=encoding.token_type_ids[rows, :width],
+    )
+    states: Tensor = output.last_hidden_state
+    return states[:, 0]
+
+
+@torch.enable_grad()
+def train_cls(
+    bert: Bert,
+    encoding: Encoding,
+    labels: Sequence[int],
+    *,
+    epochs: int = 4,
+    batch_size: int = 16,
+    learning_rate: float = 5e-5,
+    seed: int = 0,
+    together: int = 1,
+) -> Classifier:
+    """Fine-tune a copy of the model, and a new linear head on its [CLS], to tell `labels` from the rows.
+
+    `labels`: for every row of the encoding its class, a whole number from 0. The loss is the cross entropy, the
+    optimizer AdamW; the learning rate rises over the first tenth of the steps to `learning_rate` and falls to 0 over
+    the others. Parameters with requires_grad=False stay as they are, so layers can be frozen before. `seed` settles
+    the head's first weights, the order of the rows and the dropout: the same seed on the same machine gives the same
+    weights. `together`: so many rows that stand one behind the other come into the same batch; 2 for
+    next_sentence_pairs(), whose loss falls sooner when a true and a wrong pair with the same first sentence meet.
+
+    The given model and torch's own random numbers are left untouched. The result is in evaluation mode.
+
+    Raises ValueError for a number of labels other than of rows, labels that are not 0 to n - 1 with n at least 2,
+    each of them there, epochs, batch size or learning rate that are not positive, and a `together` that does not
+    divide the batch size and the rows. Sources: the BERT paper
+    (arXiv 1810.04805), 4.1 and A.3; claims C24, C33.
+    """
+    n_classes = _check(encoding, labels)
+    if min(epochs, batch_size, learning_rate) <= 0:
+        raise ValueError(
+            f"epochs ({epochs}), batch_size ({batch_size}), learning_rate ({learning_rate}): all above 0"
+        )
+    if together < 1 or batch_size % together or len(labels) % together:
+        raise ValueError(
+            f"together is {together}; it must divide batch_size ({batch_size}) and the {len(labels)} rows"
+        )
+    target = torch.tensor(labels, device=encoding.input_ids.device)
+    groups = torch.arange(len(labels)).view(-1, together)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        head = nn.Linear(bert.hidden_size, n_classes).to(bert.model.device)
+        model: Any = copy.deepcopy(bert.model)
+        trained = Bert(bert.name, bert.tokenizer, model.float().train())
+        parameters = [p for p in (*model.parameters(), *head.parameters()) if p.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=learning_rate, fused=True)  # fused: the same, faster
+        n_steps = epochs * math.ceil(len(groups) / (batch_size // together))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up(n_steps))
+        for _ in range(epochs):
+            for chosen in torch.split(torch.randperm(len(groups)), batch_size // together):
+                rows = groups[chosen].flatten()
+                loss = functional.cross_entropy(head(cls_states(trained, encoding, rows)), target[rows])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+        model.eval()
+    return Classifier(trained, head)
+
+
+def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:
+    """Return the factor of the learning rate for each step: up over the first `share` of them, then down to 0."""
+    rise = max(1, round(share * n_steps))
+    return lambda step: min((step + 1) / rise, (n_steps - step) / max(1, n_steps - rise))
+
+
+def next_sentence_pairs(
+    stories: Sequence[Story], wrong: str = "other", seed: int = 0
+) -> tuple[list[str], list[str], list[int]]:
+    """Make pairs of sentences for the next-sentence task: (first sentences, second sentences, labels).
+
+    For each sentence but the last of a story there are two pairs, one behind the other: with the sentence that
+    follows it (label 1), and with one that does not (label 0). `wrong`: where that one is from; "other": the same
+    place in another one of these stories; "same": another place in the same story. Every second sentence occurs as
+    often with the one label as with the other, so it alone tells nothing.
+
+    Split by story before, and make the pairs of each part from its own stories: then no sentence is in two parts.
+    Raises ValueError for another `wrong`, and for a single story where "other" is asked for. Claim C33.
+    """
+    if wrong not in ("other", "same"):
+        raise ValueError(f"wrong is {wrong!r}; it must be 'other' or 'same'")
+    if wrong == "other" and len(stories) < 2:
+        raise ValueError(f"a sentence of another story is asked for, and there is {len(stories)} story only")
+    generator = torch.Generator().manual_seed(seed)
+    circle = torch.randperm(len(stories), generator=generator).tolist()
+    partner = dict(zip(circle, circle[1:] + circle[:1], strict=True))
+    firsts, seconds, labels = [], [], []
+    for i, story in enumerate(stories):
+        sentences = story.sentences
+        order = _NOT_NEXT[int(torch.randint(len(_NOT_NEXT), (), generator=generator))]
+        for k, place in enumerate(order):
+            other = sentences[place] if wrong == "same" else stories[partner[i]].sentences[k + 1]
+            firsts += [sentences[k]] * 2
+            seconds += [sentences[k + 1], other]
+            labels += [1, 0]
+    return firsts, seconds, labels
+
+
+# All the ways to give sentences 0 to 3 of a story one of the sentences 1 to 4 each: not itself, not the next one
+_NOT_NEXT = ((2, 3, 4, 1), (3, 4, 1, 2), (4, 3, 1, 2))
+
+
+def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval in which the true share lies, when `right` of `n` independent tries were right.
+
+    `z`: 1.96 gives the 95 % interval. Near 0 and 1, and for small `n`, it behaves better than the usual share plus or
+    minus z standard errors. Raises ValueError for `right` outside 0 to `n`, and for no try at all. Source: E. B.
+    Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    if not 0 <= right <= n or n < 1:
+        raise ValueError(f"{right} right of {n}: it takes one try at least, and no more right than tries")
+    share, extra = right / n, z**2 / n
+    middle = (share + extra / 2) / (1 + extra)
+    half = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
+    return middle - half, middle + half
+
+
+def _check(encoding: Encoding, labels: Sequence[int]) -> int:
+    """Refuse labels that do not fit, and return the number of classes."""
+    rows = len(encoding.input_ids)
+    if len(labels) != rows:
+        raise ValueError(f"the encoding has {rows} rows and there are {len(labels)} labels; each row needs one")
+    found = sorted(set(labels))
+    if found != list(range(len(found))):
+        raise ValueError(f"the labels are {found}; they must be the whole numbers from 0 on, none left out")
+    if len(found) < 2:
+        raise ValueError("all rows have the same label; it takes two at least to tell anything apart")
+    return len(found)

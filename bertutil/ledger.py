@@ -1,0 +1,173 @@
+"""Chapter 13: how a claim becomes a verdict: what is measured, and conditions on it that are data.
+
+A verdict is never written down. A claim is a function that measures and a rule, and the rule that is printed is the
+rule that is used. The 38 claims stand in bertutil.claims, what they share in bertutil.evidence.
+"""
+
+import inspect
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from bertutil.evidence import Evidence
+
+HOLDS = "holds"
+LIMIT = "holds with a limit"
+FAILS = "does not hold"
+PUBLISHED = "published, not re-measured here"
+VERDICTS = (HOLDS, LIMIT, FAILS, PUBLISHED)
+
+# A measured quantity. A tuple has one number a layer; None: it cannot be measured here, as a file is missing.
+Value = bool | int | float | str | tuple[float, ...] | None
+Measured = Mapping[str, Value]
+Bound = bool | int | float | str
+
+_RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "≠": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "≤": operator.le,
+    "≥": operator.ge,
+}
+
+
+class Condition(NamedTuple):
+    """A threshold: the name of a quantity, one of = ≠ < > ≤ ≥, and the bound that it is compared with."""
+
+    quantity: str
+    relation: str
+    bound: Bound
+
+    def met(self, measured: Measured) -> bool:
+        """Whether the quantity passes; KeyError where it was not measured at all, ValueError where it is NaN."""
+        value = measured[self.quantity]
+        if isinstance(value, float) and math.isnan(value):
+            raise ValueError(f"{self.quantity!r} is NaN; no verdict can follow from that")
+        return bool(_RELATIONS[self.relation](value, self.bound))
+
+    def __str__(self) -> str:
+        """As the ledger prints it."""
+        bound = f"{self.bound:g}" if isinstance(self.bound, float) else shown(self.bound)
+        return f"{self.quantity} {self.relation} {bound}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry of the ledger.
+
+    `id`: "C01" and so on. `source`: where it is said. `says`: the claim in our words; `how`: what is done to test it.
+    `chapter`: the number of the chapter that treats it. `measure`: the function that returns the quantities. `needs`:
+    conditions that must all be met, or the claim does not hold; `limits`: where one of them is met, it holds with a
+    limit. `published`: other people's figures, with their source.
+    """
+
+    id: str
+    source: str
+    says: str
+    how: str
+    chapter: int
+    measure: Callable[["Evidence"], Measured]
+    needs: tuple[Condition, ...]
+    limits: tuple[Condition, ...] = ()
+    published: str = ""
+
+    def verdict(self, measured: Measured) -> str:
+        """Return one of VERDICTS. It depends on `measured` and on the conditions, and on nothing else."""
+        if any(measured[condition.quantity] is None for condition in self.needs):
+            return PUBLISHED
+        if not all([condition.met(measured) for condition in self.needs]):
+            return FAILS
+        return LIMIT if any([condition.met(measured) for condition in self.limits]) else HOLDS
+
+    def examine(self, evidence: "Evidence") -> "Finding":
+        """Measure the claim on the checkpoint of `evidence`."""
+        measured = self.measure(evidence)
+        return Finding(self, measured, self.verdict(measured))
+
+
+class Finding(NamedTuple):
+    """A claim, what was measured for it, and the verdict that follows."""
+
+    claim: Claim
+    measured: Measured
+    verdict: str
+
+    def __str__(self) -> str:
+        """All quantities; then each condition with its outcome; then the verdict."""
+        width = max(map(len, self.measured)) + 2
+        lines = [f"{name:{width}}{shown(value)}" for name, value in self.measured.items()]
+        for kind, conditions in (("needed", self.claim.needs), ("limit ", self.claim.limits)):
+            for condition in conditions:
+                missing = self.measured[condition.quantity] is None
+                outcome = "not measured" if missing else shown(condition.met(self.measured))
+                lines.append(f"{kind}  {condition}: {outcome}")
+        return "\n".join([*lines, f"=> {self.verdict}"])
+
+
+def claim(
+    source: str,
+    *,
+    chapter: int,
+    needs: Sequence[tuple[str, str, Bound]],
+    limits: Sequence[tuple[str, str, Bound]] = (),
+    published: str = "",
+) -> Callable[[Callable[["Evidence"], Measured]], Claim]:
+    """Make a Claim of a function: its name is the id, its docstring the claim and, as second paragraph, the test.
+
+    Raises ValueError for a docstring without two paragraphs, a relation that does not exist, and a rule that needs
+    nothing, which could not fail.
+    """
+
+    def make(measure: Callable[["Evidence"], Measured]) -> Claim:
+        name = measure.__name__.upper()
+        says, _, how = (inspect.getdoc(measure) or "").partition("\n\n")
+        if not says or not how:
+            raise ValueError(f"{name}: the docstring must have two paragraphs, the claim and how it is tested")
+        if not needs:
+            raise ValueError(f"{name}: a rule that needs nothing cannot fail; give one condition at least")
+        unknown = [relation for _, relation, _ in (*needs, *limits) if relation not in _RELATIONS]
+        if unknown:
+            raise ValueError(f"{name}: {unknown[0]!r} is no relation; it must be one of {' '.join(_RELATIONS)}")
+        return Claim(
+            id=name,
+            source=source,
+            says=" ".join(says.split()),
+            how=" ".join(how.split()),
+            chapter=chapter,
+            measure=measure,
+            needs=tuple(Condition(*parts) for parts in needs),
+            limits=tuple(Condition(*parts) for parts in limits),
+            published=published,
+        )
+
+    return make
+
+
+def as_table(findings: Sequence[Finding], notebooks: Mapping[int, str]) -> str:
+    """The ledger as a Markdown table; `notebooks` maps a chapter's number to its file, for the links."""
+    head = "| id | claim | source | here | published | verdict | chapter |\n|---|---|---|---|---|---|---|"
+    rows = []
+    for claim, measured, verdict in findings:
+        quantities = dict.fromkeys(condition.quantity for condition in (*claim.needs, *claim.limits))
+        here = "; ".join(f"{name}: {shown(measured[name])}" for name in quantities)
+        link = f"[{claim.chapter}]({notebooks[claim.chapter]})"
+        cells = (claim.id, claim.says, claim.source, here, claim.published, f"**{verdict}**", link)
+        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join([head, *rows])
+
+
+def shown(value: Value) -> str:
+    """A quantity as text, with three decimals."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no minus before a zero
+    return value if isinstance(value, str) else " ".join(map(shown, value))

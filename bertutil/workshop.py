@@ -1,0 +1,305 @@
+"""`python -m bertutil workshop OUT`: the chapters as a room needs them, made from the one set of notebooks.
+
+OUT/learner has no solutions and no outputs, OUT/solved has each solution in the place of the stub, and with
+--slides OUT/slides has one self-contained HTML file a chapter. Exercises are recognised by their cell ids:
+`exercise-NAME`, `exercise-NAME-stub`, `exercise-NAME-hint`, `exercise-NAME-solution` (see CONTRIBUTING.md).
+"""
+
+import argparse
+import copy
+import json
+import re
+import shutil
+import symtable
+import sys
+import textwrap
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CHECK = re.compile(r"\b(ch\d\d\.\w+)\.check\((\w+)\)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+ABOUT_SOLUTIONS = re.compile(r"\s*\(The folded solution[^)]*\)|  # or your own: \w+")
+NOT_ON_SLIDES = {"install", "parameters", "imports"}
+
+Cell = dict[str, Any]
+Notebook = dict[str, Any]
+
+
+class Exercise(NamedTuple):
+    """An exercise: "3.1", "exercise-wordpiece", "ch03.wordpiece", the learner's function and the solution's."""
+
+    number: str
+    cell: str
+    check: str
+    own: str
+    solution: str
+
+
+def read(path: Path) -> Notebook:
+    """Return a notebook, each source one string."""
+    notebook: Notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
+def exercises(notebook: Notebook) -> list[Exercise]:
+    """Return the exercises in their order. Raises ValueError where a cell of one is missing or not as agreed."""
+    sources = {cell["id"]: cell["source"] for cell in notebook["cells"]}
+    found = []
+    for name in [cell.removesuffix("-stub") for cell in sources if cell.endswith("-stub")]:
+        heading = re.match(r"## Exercise (\d+\.\d+): ", sources.get(name, ""))
+        own, solved = (CHECK.search(sources.get(f"{name}-{part}", "")) for part in ("stub", "solution"))
+        if not heading or not own or not solved or own[1] != solved[1]:
+            raise ValueError(
+                f"{name}: needs the cells {name} (a heading '## Exercise 3.1: ...'), {name}-stub and "
+                f"{name}-solution, both with the same chNN.something.check(function)"
+            )
+        found.append(Exercise(heading[1], name, own[1], own[2], solved[2]))
+    return found
+
+
+def learner(notebook: Notebook) -> Notebook:
+    """Return the notebook without solutions and outputs.
+
+    A cell that calls a solution's function calls the learner's instead, once that one is right; before, it says so,
+    and so does every later cell that needs what such a cell defines.
+    """
+    found = exercises(notebook)
+    originals = {cell["id"]: cell["source"] for cell in notebook["cells"]}
+    result = _without_solutions(notebook, found)
+    waiting: dict[str, set[Exercise]] = {}  # name -> the exercises without which it is not defined
+    for cell in result["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        cell["outputs"], cell["execution_count"] = [], None
+        defined, used = _names(originals[cell["id"]])
+        needed = {e for e in found if e.solution in used}.union(*(waiting.get(n, ()) for n in used - defined))
+        if needed:
+            cell["source"] = _guarded(cell["source"], sorted(needed))
+        waiting |= dict.fromkeys(defined, needed)
+    return result
+
+
+def _names(source: str) -> tuple[set[str], set[str]]:
+    """The global names that a cell defines, and those that it uses."""
+    cell = symtable.symtable(source, "cell", "exec")
+    defined = {s.get_name() for s in cell.get_symbols() if s.is_assigned() or s.is_imported()}
+    used, tables = set(), [cell]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        used |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (table is cell or s.is_global())}
+    return defined, used
+
+
+def solved(notebook: Notebook) -> Notebook:
+    """Return the notebook with each solution in the place of the stub, under the name that the stub had."""
+    found = exercises(notebook)
+    solutions = {cell["id"]: cell for cell in notebook["cells"] if cell["id"].endswith("-solution")}
+    result = _without_solutions(notebook, found)
+    stubs = {f"{e.cell}-stub": e for e in found}
+    for cell in result["cells"]:
+        if exercise := stubs.get(cell["id"]):
+            solution = solutions[f"{exercise.cell}-solution"]
+            source = solution["source"].removeprefix("# @title Solution\n")
+            cell |= {"source": _named_as_stubs(source, found), "outputs": solution["outputs"]}
+    code = (cell for cell in result["cells"] if cell["cell_type"] == "code")
+    for count, cell in enumerate(code, 1):
+        cell["execution_count"] = count
+        for output in cell["outputs"]:
+            output |= {"execution_count": count} if "execution_count" in output else {}
+    return result
+
+
+def _without_solutions(notebook: Notebook, found: list[Exercise]) -> Notebook:
+    result = copy.deepcopy(notebook)
+    result["cells"] = [cell for cell in result["cells"] if not cell["id"].endswith("-solution")]
+    for cell in result["cells"]:
+        cell["source"] = _named_as_stubs(ABOUT_SOLUTIONS.sub("", cell["source"]), found)
+    return result
+
+
+def _named_as_stubs(source: str, found: list[Exercise]) -> str:
+    for exercise in found:
+        source = re.sub(rf"\b{exercise.solution}\b", exercise.own, source)
+    return source
+
+
+def _guarded(source: str, needed: list[Exercise]) -> str:
+    right = " and ".join(f'{e.check}.verdict({e.own}) == "Right."' for e in needed)
+    numbers = ", ".join(e.number for e in needed)
+    say = f'    print("Exercise {numbers} comes first: this cell needs what you write there.")'
+    return f"if {right}:\n{textwrap.indent(source, '    ')}\nelse:\n{say}"
+
+
+def relink(text: str, folder: Path, present: set[str]) -> tuple[str, dict[str, Path]]:
+    """Mend the links of a text from `folder` for a copy beside which only the files `present` stand.
+
+    Returns the text, and what to put beside it: new name -> file. A link to a chapter that is left out becomes
+    plain text; a file from elsewhere in the project comes along below `files/`.
+    """
+    files = {}
+
+    def mend(match: re.Match[str]) -> str:
+        mark, words, link = match.groups()
+        path, _, anchor = link.partition("#")
+        if "://" in link or not path or path in present:
+            return match[0]
+        if ".." not in path or not (folder / path).is_file():
+            return f"{mark}{words}"
+        name = "files/" + path.replace("../", "")
+        files[name] = folder / path
+        return f"{mark}[{words}]({name}{'#' * bool(anchor)}{anchor})"
+
+    return LINK.sub(mend, text), files
+
+
+def slides(notebook: Notebook, title: str) -> str:
+    """Return a chapter as one HTML file with everything in it: a slide for each heading, below it one for each cell.
+
+    A cell that draws is shown by its figure alone; prose between the cells goes to the speaker's notes (key S).
+    Raises ModuleNotFoundError where nbconvert or sphinx-revealjs, which brings reveal.js along, is missing.
+    """
+    spec = find_spec("sphinx_revealjs")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("slides need reveal.js: pip install sphinx-revealjs")
+    import nbformat
+    from nbconvert.exporters import SlidesExporter
+    from traitlets.config import Config
+
+    reveal = Path(spec.origin).parent / "_static" / "revealjs"
+    parts = {"css": "dist/reveal.css", "js": "dist/reveal.js", "notes": "plugin/notes/notes.js"}
+    resources = {"title": title} | {name: (reveal / file).read_text(encoding="utf-8") for name, file in parts.items()}
+    shown = _without_solutions(notebook, exercises(notebook))
+    shown["cells"] = [cell for cell in shown["cells"] if cell["id"] not in NOT_ON_SLIDES]
+    for cell in shown["cells"]:
+        code, heading = cell["cell_type"] == "code", cell["source"].startswith(("# ", "## "))
+        kind = "subslide" if code else "slide" if heading else "notes"
+        drawn = any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+        cell["metadata"] = {"slideshow": {"slide_type": kind}, "tags": ["figure"] if drawn else []}
+        cell["source"] = (
+            cell["source"] if code else LINK.sub(lambda m: m[0] if "://" in m[3] else m[2], cell["source"])
+        )
+    config = Config({"TagRemovePreprocessor": {"enabled": True, "remove_input_tags": {"figure"}}})
+    exporter: Any = SlidesExporter(  # type: ignore[no-untyped-call]
+        config=config, raw_template=SLIDES, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    html, _ = exporter.from_notebook_node(nbformat.reads(json.dumps(shown), as_version=4), resources)  # type: ignore[no-untyped-call]
+    return str(html)
+
+
+SLIDES = """
+{%- extends "base.html.j2" -%}
+{%- block header -%}
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ resources.title }}</title>
+<style>{{ resources.css }}</style>
+{% for css in resources.inlining.css %}<style>{{ css }}</style>{% endfor %}
+{{ resources.include_css("static/index.css") }}
+{{ resources.include_css("static/theme-light.css") }}
+<style>
+:root { --jp-content-font-size1: 24px; --jp-code-font-size: 18px; --jp-cell-prompt-width: 0; }
+body { background: white; color: #111; font-family: system-ui, sans-serif; }
+.reveal .slides section { text-align: left; max-height: 100%; overflow-y: auto; }
+.reveal h1 { font-size: 52px; } .reveal h2 { font-size: 38px; }
+.reveal .slide-number { left: 8px; right: auto; }
+.reveal img { max-width: 100%; max-height: 660px; }
+.reveal .jp-RenderedHTMLCommon table { font-size: 18px; margin-left: 0; }
+a.anchor-link, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
+</style>
+</head>
+{%- endblock header -%}
+{%- block body_header -%}
+<body class="jp-Notebook" data-jp-theme-light="true">
+<div class="reveal"><div class="slides">
+{%- endblock body_header -%}
+{%- block body_footer -%}
+</div></div>
+{%- endblock body_footer -%}
+{%- block footer -%}
+<script>{{ resources.js }}</script>
+<script>{{ resources.notes }}</script>
+<script>
+Reveal.initialize({
+  width: 1280, height: 720, margin: 0.03, center: false, hash: true, slideNumber: "c/t", transition: "none",
+  plugins: [RevealNotes],
+});
+</script>
+</body>
+</html>
+{%- endblock footer -%}
+"""
+
+
+def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bool = False) -> list[str]:
+    """Write the copies of the chapters (default: all) in `folder` to `out`; return the names of their notebooks.
+
+    Raises ValueError where there is no such notebook.
+    """
+    paths = {int(path.name[:2]): path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    if not paths:
+        raise ValueError(
+            f"no notebooks in {folder}. They come with the repository and not with the installed package: "
+            "clone it, and give its folder with --notebooks PATH/notebooks"
+        )
+    if missing := sorted({*chapters} - {*paths}):
+        raise ValueError(f"there is no chapter {missing[0]}; there are {', '.join(map(str, paths))}")
+    chosen = [paths[number] for number in chapters or paths]
+    glossary = folder / "glossary.md"
+    present = {path.name for path in chosen} | ({glossary.name} if glossary.is_file() else set())
+    for name, make in {"learner": learner, "solved": solved}.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        needed: dict[str, Path] = {}
+        for path in chosen:
+            notebook = make(read(path))
+            for cell in notebook["cells"]:
+                if cell["cell_type"] == "markdown":
+                    cell["source"], files = relink(cell["source"], folder, present)
+                    needed |= files
+            text = json.dumps(notebook, ensure_ascii=False, indent=1)
+            (out / name / path.name).write_text(text + "\n", encoding="utf-8", newline="\n")
+        if glossary.is_file():
+            text, files = relink(glossary.read_text(encoding="utf-8"), folder, present)
+            (out / name / glossary.name).write_text(text, encoding="utf-8", newline="\n")
+            needed |= files
+        for file, source in needed.items():
+            (out / name / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, out / name / file)
+    if with_slides:
+        (out / "slides").mkdir(exist_ok=True)
+        for path in chosen:
+            html = slides(read(path), path.stem)
+            (out / "slides" / f"{path.stem}.html").write_text(html, encoding="utf-8", newline="\n")
+    return [path.name for path in chosen]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; 1 with a message where nothing was written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bertutil workshop",
+        description="Write copies of the chapters: OUT/learner without solutions, OUT/solved with them.",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
+    parser.add_argument("--chapters", type=int, nargs="+", default=[], metavar="N", help="only these; default: all")
+    parser.add_argument("--slides", action="store_true", help="also OUT/slides: one HTML file a chapter, offline")
+    here = Path(__file__).resolve().parent.parent / "notebooks"
+    parser.add_argument("--notebooks", type=Path, default=here, help="the folder of the chapters")
+    parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
+    options = parser.parse_args(arguments[1:])
+    try:
+        if options.out.exists() and not options.force and (options.out.is_file() or any(options.out.iterdir())):
+            raise ValueError(f"{options.out} is not empty: give another folder, or --force to write over its files")
+        names = write(options.notebooks, options.out, options.chapters, options.slides)
+    except (ValueError, ModuleNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    folders = "learner, solved and slides" if options.slides else "learner and solved"
+    print(f"{len(names)} chapters written to {options.out}, folders {folders}: {', '.join(names)}")
+    return 0

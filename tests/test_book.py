@@ -1,0 +1,239 @@
+"""The book: it builds offline from the committed notebooks, and a real browser finds nothing wrong with its pages."""
+
+import json
+import subprocess
+import sys
+import time
+import tomllib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+
+import bertutil
+from tests.browser import launched
+
+for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline"):
+    if not find_spec(needed):
+        pytest.skip(f"needs {needed}: pip install -e .[docs]", allow_module_level=True)
+bs4 = pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+
+# The colour of a kind of code is looked at once a page instead of a thousand times; what is folded is looked at, too.
+PREPARE = """() => {
+    const seen = new Set();
+    for (const span of document.querySelectorAll(".highlight pre span[class]"))
+        if (seen.has(span.className)) span.replaceWith(...span.childNodes); else seen.add(span.className);
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder without a word."""
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def seconds_and_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book") / "html"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, ROOT / "tools" / "book.py", folder], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return time.perf_counter() - start, folder
+
+
+@pytest.fixture(scope="module")
+def folder(seconds_and_folder):
+    return seconds_and_folder[1]
+
+
+@pytest.fixture(scope="module")
+def pages(folder):
+    """Every page by its path in the book, as parsed HTML."""
+    files = [file for file in sorted(folder.rglob("*.html")) if "_static" not in file.parts]
+    return {
+        f.relative_to(folder).as_posix(): bs4.BeautifulSoup(f.read_text(encoding="utf-8"), "html.parser")
+        for f in files
+    }
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def visits(browser, address, pages):
+    """What a phone finds on every page: errors, requests to other hosts, too wide, violations in light and dark."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    options = {"preload": False, "resultTypes": ["violations"]}
+    contrast = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="light")
+    noted = []
+    page.on("console", lambda message: message.type in ("error", "warning") and noted.append(("error", message.text)))
+    page.on("pageerror", lambda error: noted.append(("error", str(error))))
+    page.on("response", lambda answer: answer.status >= 400 and noted.append(("error", answer.url)))
+    page.on("request", lambda request: foreign(request.url, address) and noted.append(("foreign", request.url)))
+    found = []
+    for path in pages:
+        noted.clear()
+        page.goto(address + path)
+        if width := page.evaluate("Math.max(0, document.scrollingElement.scrollWidth - innerWidth)"):
+            noted.append(("wide", f"{width} pixels too wide"))
+        page.evaluate(PREPARE)
+        for theme, rules in [("light", options), ("dark", options | contrast)]:
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            for violation in axe.run(page, options=rules).response["violations"]:
+                if violation["impact"] in ("serious", "critical"):
+                    noted.append(("axe", f"{theme}: {violation['id']} at {violation['nodes'][0]['target']}"))
+        found += [(kind, path, what) for kind, what in noted]
+    page.close()
+    return found
+
+
+def foreign(url, address):
+    return not url.startswith((address, "data:", "blob:"))
+
+
+def test_builds_without_a_warning_in_a_minute(seconds_and_folder):
+    assert seconds_and_folder[0] < 60
+
+
+def test_has_a_page_for_every_chapter_and_they_are_on_the_landing_page(pages):
+    names = [f"notebooks/{file.stem}.html" for file in NOTEBOOKS]
+    cards = [link["href"] for link in pages["index.html"].select(".chapters a")]
+    assert cards == names
+    assert {"notebooks/glossary.html", "changes-since-2019.html", "api.html", "search.html", *names} <= pages.keys()
+
+
+def test_no_page_has_an_error_or_a_resource_that_is_missing(visits):
+    assert [visit for visit in visits if visit[0] == "error"] == []
+
+
+def test_no_page_asks_another_host(visits):
+    assert [visit for visit in visits if visit[0] == "foreign"] == []
+
+
+def test_no_page_is_wider_than_a_phone(visits):
+    assert [visit for visit in visits if visit[0] == "wide"] == []
+
+
+def test_axe_finds_no_serious_violation_in_light_or_dark(visits):
+    assert [visit for visit in visits if visit[0] == "axe"] == []
+
+
+def test_every_internal_link_and_anchor_resolves(pages, folder):
+    ids = {path: {element["id"] for element in page.select("[id]")} for path, page in pages.items()}
+    broken, checked = [], 0
+    for path, page in pages.items():
+        for element in page.select("[href], [src]"):
+            link = element.get("href") or element.get("src") or ""
+            if urlsplit(link).scheme or link.startswith("//"):
+                continue
+            file, anchor = urldefrag(link)
+            target = (folder / path).parent / unquote(urlsplit(file).path) if file else folder / path
+            name = target.resolve().relative_to(folder.resolve()).as_posix()
+            checked += 1
+            if not target.is_file() or (anchor and unquote(anchor) not in ids.get(name, ())):
+                broken.append((path, link))
+    assert broken == []
+    assert checked > 20 * len(pages)
+
+
+def test_every_figure_is_there_with_its_own_alternative_text(pages):
+    for file in NOTEBOOKS:
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        outputs = [
+            output for cell in cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+        ]
+        images = pages[f"notebooks/{file.stem}.html"].select("article .cell_output img")
+        assert [image["alt"] for image in images] == [output["metadata"]["image/png"]["alt"] for output in outputs]
+
+
+def test_every_image_has_alternative_text(pages):
+    for path, page in pages.items():
+        assert all(image["alt"].strip() for image in page.select("article img")), path
+        assert all(image.has_attr("alt") for image in page.select("img")), path
+
+
+def test_solutions_and_answers_are_folded_and_stubs_are_not(pages):
+    for file in NOTEBOOKS:
+        article = pages[f"notebooks/{file.stem}.html"].select_one("article")
+        folded = article.select("details")
+        assert folded
+        assert not any(details.has_attr("open") for details in folded)
+        solutions = [code for code in article.select(".highlight") if "# @title Solution" in code.text]
+        assert all(code.find_parent("details") for code in solutions)
+        stubs = [code for code in article.select(".highlight") if "return ...\n" in code.text]
+        assert not any(code.find_parent("details") for code in stubs)
+
+
+def test_launch_buttons_are_made_from_the_one_address(pages):
+    place = ADDRESS.removeprefix("https://github.com/")
+    for file in NOTEBOOKS:
+        links = {
+            link["href"]
+            for link in pages[f"notebooks/{file.stem}.html"].select("header a, .article-header-buttons a")
+        }
+        assert f"https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/{file.name}" in links
+        assert f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{file.name}" in links
+        assert ADDRESS in links
+    on_landing_page = {link["href"] for link in pages["index.html"].select(".buttons a")}
+    first = pages["notebooks/01_loading.html"].select(".dropdown-launch-buttons a")
+    assert {link["href"] for link in first} < on_landing_page
+
+
+def test_reference_has_every_public_name_with_its_shapes(pages):
+    page = pages["api.html"]
+    callables = [name for name in bertutil.__all__ if not name.isupper()]
+    assert [name for name in callables if not page.find(id=f"bertutil.{name}")] == []
+    signature = page.find(id="bertutil.hidden_states").text
+    assert "Float[Tensor, 'rows tokens layers features']" in signature
+    assert "STRATEGIES = (" in page.text
+
+
+def test_search_finds_a_word_offline(browser, address):
+    page = browser.new_page()
+    page.goto(address + "search.html?q=segment")
+    page.wait_for_selector("#search-results li a[href*='04_segment_ids.html']")
+    page.close()
+
+
+def test_is_dark_where_the_reader_s_system_is_dark(browser, address):
+    page = browser.new_page(color_scheme="dark")
+    page.goto(address)
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.close()
+
+
+def test_formulas_are_drawn_offline(browser, tmp_path):
+    source, site = tmp_path / "source", tmp_path / "site"
+    source.mkdir()
+    (source / "index.md").write_text("# A formula\n\n$\\cos(a, b)$\n", encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "sphinx", "-W", "-q", "-c", ROOT / "book", source, site], check=True)
+    page = browser.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((site / "index.html").as_uri())
+    page.wait_for_selector("mjx-container svg")
+    page.close()
+    assert all(foreign(url, "file:") is False for url in asked)

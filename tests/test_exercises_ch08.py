@@ -1,0 +1,134 @@
+"""Chapter 8's exercises: right answers pass in more than one form, wrong ones are told why."""
+
+import pytest
+import torch
+
+from bertutil.exercises import ch08
+from bertutil.probes import entity_spans
+
+
+def mix(states, scores, gamma):
+    return gamma * (states * scores.softmax(dim=0)[:, None]).sum(dim=1)
+
+
+def mix_otherwise(states, scores, gamma):
+    powers = scores.double().exp()
+    return gamma * torch.einsum("wlf,l->wf", states.double(), powers / powers.sum())
+
+
+def spans_by_index(tags):
+    found, start = [], None
+    for i, tag in enumerate(tags):
+        before = tags[i - 1] if i else "O"
+        if tag != "O" and (tag.startswith("B") or before[2:] != tag[2:]):
+            start = i
+        following = tags[i + 1] if i + 1 < len(tags) else "O"
+        if tag != "O" and (following == "O" or following.startswith("B") or following[2:] != tag[2:]):
+            found.append([tag[2:], start, i + 1])
+    return found
+
+
+def accuracies(states, labels, folds, probe):
+    result = []
+    for layer in range(states.shape[1]):
+        right = 0
+        for fold in folds:
+            rest = [i for i in range(len(labels)) if i not in fold]
+            answer = probe(states[rest, layer], [labels[i] for i in rest], states[fold, layer])
+            right += sum(a == labels[i] for a, i in zip(answer, fold, strict=True))
+        result.append(right)
+    return result
+
+
+def choose(*given):
+    result = accuracies(*given)
+    return result.index(max(result))
+
+
+def choose_otherwise(states, labels, folds, probe):
+    scores = torch.zeros(states.shape[1])
+    for fold in folds:
+        kept = torch.ones(len(labels), dtype=torch.bool)
+        kept[fold] = False
+        own = [label for label, keep in zip(labels, kept, strict=True) if keep]
+        for layer, vectors in enumerate(states.unbind(dim=1)):
+            answer = probe(vectors[kept], own, vectors[fold])
+            scores[layer] += sum(a == labels[i] for a, i in zip(answer, fold, strict=True)) / len(fold)
+    return scores.argmax()
+
+
+def peeking(states, labels, folds, probe):
+    right = [sum(map(str.__eq__, probe(layer, labels, layer), labels)) for layer in states.unbind(dim=1)]
+    return right.index(max(right))
+
+
+def exchanged(states, labels, folds, probe):
+    rest = [[i for i in range(len(labels)) if i not in fold] for fold in folds]
+    return choose(states, labels, rest, probe)
+
+
+def all_layers_at_once(states, labels, folds, probe):
+    return probe(states[12:], labels[12:], states[:12])
+
+
+RIGHT = [
+    (ch08.layer_mix, mix),
+    (ch08.layer_mix, mix_otherwise),
+    (ch08.spans, entity_spans),
+    (ch08.spans, spans_by_index),
+    (ch08.choose_layer, choose),
+    (ch08.choose_layer, choose_otherwise),
+]
+
+WRONG = [
+    (ch08.layer_mix, lambda s, w, g: mix(s, w, 1), "gamma is missing"),
+    (ch08.layer_mix, lambda s, w, g: g * (s * w[:, None]).sum(1), "scores themselves"),
+    (ch08.layer_mix, lambda s, w, g: (s * w[:, None]).sum(1), "gamma too"),
+    (ch08.layer_mix, lambda s, w, g: mix(s, g * w, 1), "inside the softmax"),
+    (ch08.layer_mix, lambda s, w, g: mix(s, w, 1 / g), "divided by gamma"),
+    (ch08.layer_mix, lambda s, w, g: g * (s * w.softmax(0)[:, None]).mean(1), "the mean over the layers"),
+    (ch08.layer_mix, lambda s, w, g: g * s.mean(1), "count the same"),
+    (ch08.layer_mix, lambda s, w, g: mix(s.flip(1), w, g), "wrong order"),
+    (ch08.layer_mix, lambda s, w, g: g * s * w.softmax(0)[:, None], "one vector a word"),
+    (ch08.layer_mix, lambda s, w, g: mix(s, w, g).tolist(), "return a tensor"),
+    (ch08.layer_mix, lambda s, w, g: g * s[:, 0], "not the right ones"),
+    (ch08.spans, lambda tags: {(k, a, b - 1) for k, a, b in entity_spans(tags)}, "the word AFTER the last one"),
+    (ch08.spans, lambda tags: {(k, a + 1, b + 1) for k, a, b in entity_spans(tags)}, "counted from 0"),
+    (ch08.spans, lambda tags: [(a, b, k) for k, a, b in entity_spans(tags)], "the kind stands first"),
+    (ch08.spans, lambda tags: [(tags[a], a, b) for _, a, b in entity_spans(tags)], "without its B-"),
+    (ch08.spans, lambda tags: {s for s in entity_spans(tags) if s[2] < len(tags)}, "reaches to the end"),
+    (ch08.spans, lambda tags: [(k, a, b - a) for k, a, b in entity_spans(tags)], "not the number of words"),
+    (ch08.spans, lambda tags: ch08._spans(tags, stray=False), "here it is lost"),
+    (ch08.spans, lambda tags: ch08._spans(tags, mixed=True), "of another kind"),
+    (ch08.spans, lambda tags: ch08._spans(tags, glued=True), "directly after another one"),
+    (ch08.spans, lambda tags: [(k, a) for k, a, _ in entity_spans(tags)], "three parts"),
+    (ch08.spans, lambda tags: [*entity_spans(tags)] * 2, "listed twice"),
+    (ch08.spans, lambda tags: {k: (a, b) for k, a, b in entity_spans(tags)}, "a list or set"),
+    (ch08.spans, lambda tags: len(tags), "a list or set"),
+    (ch08.spans, lambda tags: ["PER"], "three parts"),
+    (ch08.spans, lambda tags: [("PER", 0, 1)], "for O O: it returns"),
+    (ch08.spans, lambda tags: {s for s in ch08._spans(tags, stray=False) if s[2] < len(tags)}, "expected is"),
+    (ch08.choose_layer, peeking, "knows by heart"),
+    (ch08.choose_layer, exchanged, "are exchanged"),
+    (ch08.choose_layer, lambda s, y, folds, probe: choose(s, y, folds[:1], probe), "never held out"),
+    (ch08.choose_layer, lambda *given: max(accuracies(*given)) / 36, "the number of the layer"),
+    (ch08.choose_layer, lambda *given: accuracies(*given), "the number of the layer"),
+    (ch08.choose_layer, lambda *given: accuracies(*given).index(min(accuracies(*given))), "the lowest accuracy"),
+    (ch08.choose_layer, lambda *given: choose(*given) + 1, "counted from 0"),
+    (ch08.choose_layer, lambda *given: choose(*given) + 7, "it returns layer 9"),
+    (ch08.choose_layer, lambda *given: 2, "never called"),
+    (ch08.choose_layer, all_layers_at_once, "one layer at a time"),
+    (ch08.choose_layer, lambda s, y, folds, probe: probe(s[12:, 0], y, s[:12, 0]), "24 vectors and 36 labels"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
+def test_a_right_answer_passes_however_it_is_written(exercise, answer):
+    assert exercise.verdict(answer) == "Right."
+
+
+@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
+def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
+    verdict = exercise.verdict(answer)
+    assert verdict.startswith("Not right yet: ")
+    assert reason in verdict

@@ -1,0 +1,221 @@
+"""Chapter 11's exercises: right answers pass in more than one form, wrong ones are told why."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.nn import functional
+
+from bertutil.exercises import ch11
+
+
+def logits(states, weight, bias):
+    return states[:, 0] @ weight.T + bias
+
+
+def logits_with_loops(states, weight, bias):
+    return torch.tensor(
+        [[float((w * row[0]).sum() + b) for w, b in zip(weight, bias, strict=True)] for row in states]
+    )
+
+
+def pairs_of(part):
+    found = []
+    for s, story in enumerate(part):
+        other = part[(s + 1) % len(part)]
+        for i in range(4):
+            found += [(story[i], story[i + 1], 1), (story[i], other[i + 1], 0)]
+    return found
+
+
+def pairs(stories, n_test):
+    return pairs_of(stories[n_test:]), pairs_of(stories[:n_test])
+
+
+def pairs_with_zip(stories, n_test):
+    def real(part):
+        return [(a, b, True) for story in part for a, b in pairwise(story)]
+
+    def wrong(part):
+        return [(a, part[s - 1][0], False) for s, story in enumerate(part) for a in story[:4]]
+
+    test, train = stories[-n_test:], stories[:-n_test]
+    return [real(train) + wrong(train), real(test) + wrong(test)]
+
+
+def split_by_pair(stories, n_test):
+    both = pairs_of(stories)
+    return both[n_test * 8 + 3 :], both[: n_test * 8 + 3]
+
+
+def relabelled(label):
+    def answer(stories, n_test):
+        return [[(a, b, label(c)) for a, b, c in part] for part in pairs(stories, n_test)]
+
+    return answer
+
+
+def wrong_from_everywhere(stories, n_test):
+    def part(chosen):
+        return [
+            pair
+            for s in chosen
+            for i in range(4)
+            for pair in [
+                (stories[s][i], stories[s][i + 1], 1),
+                (stories[s][i], stories[(s + 1) % len(stories)][i + 1], 0),
+            ]
+        ]
+
+    return part(range(n_test, len(stories))), part(range(n_test))
+
+
+def wrong_from_the_same_story(stories, n_test):
+    def part(chosen):
+        return [
+            pair
+            for story in chosen
+            for i in range(4)
+            for pair in [(story[i], story[i + 1], 1), (story[i], story[i - 1], 0)]
+        ]
+
+    return part(stories[n_test:]), part(stories[:n_test])
+
+
+def only_the_true_ones(stories, n_test):
+    return [[pair for pair in part if pair[2]] for part in pairs(stories, n_test)]
+
+
+def backwards(stories, n_test):
+    return [[(b, a, c) if c else (a, b, c) for a, b, c in part] for part in pairs(stories, n_test)]
+
+
+def epoch(model, optimizer, batches):
+    model.train()
+    total = 0.0
+    for inputs, target in batches:
+        loss = functional.cross_entropy(model(inputs), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    model.eval()
+    return total / len(batches)
+
+
+def epoch_otherwise(model, optimizer, batches):
+    model.zero_grad()
+    losses = []
+    for inputs, target in batches:
+        model.train()
+        chosen = model(inputs).log_softmax(dim=1)[torch.arange(len(target)), target]
+        losses.append(-chosen.mean())
+        losses[-1].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        model.eval()
+    return torch.stack(losses).mean().detach()
+
+
+def epoch_with_faults(*faults):
+    """The loop with some of its steps left out."""
+
+    def answer(model, optimizer, batches):
+        model.train("mode" not in faults)
+        losses = []
+        for inputs, target in batches:
+            logits = model(inputs)
+            loss = functional.cross_entropy(logits.softmax(dim=1) if "softmax" in faults else logits, target)
+            if "zero" not in faults:
+                optimizer.zero_grad()
+            loss.backward()
+            if "step" not in faults:
+                optimizer.step()
+            losses.append(loss.item())
+            if "first" in faults:
+                break
+        if "end" not in faults:
+            model.eval()
+        return sum(losses) / (1 if "sum" in faults else len(losses))
+
+    return answer
+
+
+def two_steps_a_batch(model, optimizer, batches):
+    model.train()
+    for inputs, target in batches:
+        loss = functional.cross_entropy(model(inputs), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        optimizer.step()
+    model.eval()
+    return loss.item()
+
+
+RIGHT = [
+    (ch11.logits, logits),
+    (ch11.logits, logits_with_loops),
+    (ch11.logits, lambda s, w, b: functional.linear(s, w, b)[:, 0]),
+    (ch11.pairs, pairs),
+    (ch11.pairs, pairs_with_zip),
+    (ch11.epoch, epoch),
+    (ch11.epoch, epoch_otherwise),
+]
+
+WRONG = [
+    (ch11.logits, lambda s, w, b: s @ w.T + b, "every token"),
+    (ch11.logits, lambda s, w, b: s[:, 0] @ w.T, "bias is missing"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b).softmax(dim=1), "before the softmax"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b).log_softmax(dim=1), "logs of probabilities"),
+    (ch11.logits, lambda s, w, b: s.mean(dim=1) @ w.T + b, "mean of all tokens"),
+    (ch11.logits, lambda s, w, b: s[:, -1] @ w.T + b, "the last token"),
+    (ch11.logits, lambda s, w, b: s[0] @ w.T + b, "first row of the batch"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b).argmax(dim=1), "likeliest class"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b).T, "exchanged"),
+    (ch11.logits, lambda s, w, b: s[:, 0] @ (w if len(w) == s.shape[2] else w.T) + b, "multiply by weight.T"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b).tolist(), "return a tensor"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b)[:, :1], "must be [rows, classes]"),
+    (ch11.logits, lambda s, w, b: logits(s, w, b) * 2, "numbers are not"),
+    (ch11.pairs, split_by_pair, "a story has 4"),
+    (ch11.pairs, wrong_from_everywhere, "split the stories first"),
+    (ch11.pairs, wrong_from_the_same_story, "must come from another story"),
+    (ch11.pairs, only_the_true_ones, "0 with label 0"),
+    (ch11.pairs, backwards, "run backwards"),
+    (ch11.pairs, relabelled(lambda label: 1 - label), "the wrong way round"),
+    (ch11.pairs, relabelled(lambda label: 1), "does not follow the first"),
+    (ch11.pairs, relabelled(lambda label: 0), "does follow the first"),
+    (ch11.pairs, relabelled(lambda label: 2), "with the label 1 or 0"),
+    (ch11.pairs, lambda stories, n_test: pairs(stories, n_test)[::-1], "exchanged"),
+    (ch11.pairs, lambda stories, n_test: pairs(stories, n_test + 1), "and n_test is"),
+    (ch11.pairs, lambda stories, n_test: pairs(stories[:-1], n_test), "left for it"),
+    (ch11.pairs, lambda stories, n_test: pairs_of(stories), "return two lists"),
+    (ch11.epoch, epoch_with_faults("mode"), "model.train()"),
+    (ch11.epoch, epoch_with_faults("softmax"), "wants the logits"),
+    (ch11.epoch, epoch_with_faults("zero"), "zero_grad() before each"),
+    (ch11.epoch, epoch_with_faults("step"), "step() is missing"),
+    (ch11.epoch, epoch_with_faults("first"), "only one batch"),
+    (ch11.epoch, epoch_with_faults("mode", "softmax", "zero"), "; and cross_entropy gets probabilities"),
+    (ch11.epoch, two_steps_a_batch, "for each batch in turn"),
+    (ch11.epoch, epoch_with_faults("end"), "left in training mode"),
+    (ch11.epoch, epoch_with_faults("sum"), "that is the sum"),
+    (ch11.epoch, lambda m, o, b: epoch(m, o, b) + 1, "the mean loss is"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
+def test_a_right_answer_passes_however_it_is_written(exercise, answer):
+    assert exercise.verdict(answer) == "Right."
+
+
+@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
+def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
+    verdict = exercise.verdict(answer)
+    assert verdict.startswith("Not right yet: ")
+    assert reason in verdict
+
+
+def test_checking_leaves_the_state_of_the_random_numbers_alone():
+    state = torch.get_rng_state()
+    ch11.epoch.verdict(epoch)
+    assert torch.equal(torch.get_rng_state(), state)

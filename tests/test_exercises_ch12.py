@@ -1,0 +1,164 @@
+"""The checkers of chapter 12 accept every right answer and name what is wrong with the others."""
+
+from collections import deque
+from itertools import islice
+
+import pytest
+import torch
+
+from bertutil.exercises import ch12
+
+
+def share(lengths, size):
+    positions = sum(max(lengths[i : i + size]) * len(lengths[i : i + size]) for i in range(0, len(lengths), size))
+    return 1 - sum(lengths) / positions
+
+
+def share_by_masks(lengths, size):
+    real = padding = 0
+    for i in range(0, len(lengths), size):
+        batch = torch.tensor(lengths[i : i + size])
+        mask = torch.arange(int(batch.max())) < batch[:, None]
+        real, padding = real + int(mask.sum()), padding + int((~mask).sum())
+    return torch.tensor(padding / (real + padding), dtype=torch.float64)
+
+
+def mean_of_shares(lengths, size):
+    shares = [share(lengths[i : i + size], size) for i in range(0, len(lengths), size)]
+    return sum(shares) / len(shares)
+
+
+def fill(lengths, budget):
+    rows, used = [[]], 0
+    for i, length in enumerate(lengths):
+        if rows[-1] and used + length > budget:
+            rows.append([])
+            used = 0
+        rows[-1].append(i)
+        used += length
+    return rows
+
+
+def fill_by_slices(lengths, budget):
+    rows, start = [], 0
+    while start < len(lengths):
+        end = start + 1
+        while end < len(lengths) and sum(lengths[start : end + 1]) <= budget:
+            end += 1
+        rows.append(tuple(range(start, end)))
+        start = end
+    return rows
+
+
+def fill_too_full(lengths, budget):
+    rows, used = [[]], 0
+    for i, length in enumerate(lengths):
+        rows[-1].append(i)
+        used += length
+        if used >= budget and i + 1 < len(lengths):
+            rows.append([])
+            used = 0
+    return rows
+
+
+def fill_with_lengths(lengths, budget):
+    return [[lengths[i] for i in row] for row in fill(lengths, budget)]
+
+
+def fill_longest_first(lengths, budget):
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    return [[order[i] for i in row] for row in fill([lengths[i] for i in order], budget)]
+
+
+def fill_empty_first(lengths, budget):
+    return [[], *fill(lengths, budget)]
+
+
+def running(states, n, count):
+    total = 0
+    for i, state in enumerate(states):
+        if i >= n - count:
+            total = total + state
+    return total / count
+
+
+def running_in_place(states, n, count):
+    total = None
+    for state in islice(states, n - count, None):
+        total = state.clone() if total is None else total.add_(state)
+    return total / count
+
+
+def writing(states, n, count):
+    total = None
+    for i, state in enumerate(states):
+        if i >= n - count:
+            if total is None:
+                total = state
+            else:
+                total += state
+    return total / count
+
+
+def stacking(states, n, count):
+    return torch.stack(list(states))[-count:].mean(dim=0)
+
+
+def keeping_four(states, n, count):
+    return torch.stack(list(deque(states, maxlen=count))).mean(dim=0)
+
+
+RIGHT = [
+    (ch12.padding_share, share),
+    (ch12.padding_share, share_by_masks),
+    (ch12.fill_rows, fill),
+    (ch12.fill_rows, fill_by_slices),
+    (ch12.mean_of_last, running),
+    (ch12.mean_of_last, running_in_place),
+]
+
+WRONG = [
+    (ch12.padding_share, lambda lengths, size: 1 - share(lengths, size), "share of tokens"),
+    (ch12.padding_share, lambda lengths, size: 100 * share(lengths, size), "in percent"),
+    (ch12.padding_share, mean_of_shares, "mean of the batches' shares"),
+    (ch12.padding_share, lambda lengths, size: share(lengths, len(lengths)), "longest of all"),
+    (ch12.padding_share, lambda lengths, size: share(sorted(lengths), size), "given order"),
+    (ch12.padding_share, lambda lengths, size: 1 / (1 - share(lengths, size)) - 1, "padding for each token"),
+    (
+        ch12.padding_share,
+        lambda lengths, size: (
+            1 - sum(lengths) / sum(max(lengths[i : i + size]) * size for i in range(0, len(lengths), size))
+        ),
+        "the last batch may have fewer",
+    ),
+    (ch12.padding_share, lambda lengths, size: [0.1], "this is a list"),
+    (ch12.fill_rows, fill_too_full, "look before you put a text in"),
+    (ch12.fill_rows, fill_with_lengths, "hold the lengths"),
+    (ch12.fill_rows, fill_longest_first, "not in the order"),
+    (ch12.fill_rows, fill_empty_first, "empty row"),
+    (ch12.fill_rows, lambda lengths, budget: fill(lengths, budget)[:-1], "the last row is easily forgotten"),
+    (ch12.fill_rows, lambda lengths, budget: [[i] for i in range(len(lengths))], "would have fitted"),
+    (ch12.fill_rows, lambda lengths, budget: list(range(len(lengths))), "list of lists"),
+    (ch12.mean_of_last, stacking, "in memory at the same time"),
+    (ch12.mean_of_last, keeping_four, "in memory at the same time"),
+    (ch12.mean_of_last, writing, "was changed"),
+    (ch12.mean_of_last, lambda states, n, count: running(states, n, count) * count, "this is the sum"),
+    (ch12.mean_of_last, lambda states, n, count: running(states, n, n), "mean of all states"),
+    (ch12.mean_of_last, lambda states, n, count: running(states, n, count) * count / n, "divided by 7"),
+    (ch12.mean_of_last, lambda states, n, count: running(islice(states, count), count, count), "mean of the first"),
+    (ch12.mean_of_last, lambda states, n, count: running(states, n, count).tolist(), "this is a list"),
+    (ch12.mean_of_last, lambda states, n, count: running(states, n, count).mean(dim=0), "the result has the shape"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
+def test_right(exercise, answer):
+    assert exercise.verdict(answer) == "Right."
+
+
+@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
+def test_wrong(exercise, answer, reason):
+    verdict = exercise.verdict(answer)
+    assert verdict.startswith("Not right yet: ")
+    assert "checking it stopped" not in verdict
+    assert reason in verdict

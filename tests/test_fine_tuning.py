@@ -1,0 +1,218 @@
+"""Training a model with a linear head on [CLS]; pairs for the next-sentence task; Wilson's interval."""
+
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bertutil
+from bertutil import datasets, fine_tuning
+from bertutil.fine_tuning import next_sentence_pairs, train_cls, wilson_interval
+
+WORDS = ["warm", "milk", "ships", "sail", "far", "trains", "run", "late", "cars", "stop", "old", "trees"]
+PLAIN = [" ".join((*WORDS, *WORDS)[i : i + 4]) for i in range(12)]
+TOYS = [*PLAIN, *(f"{text[:4]} cats {text}" for text in PLAIN)]
+LABELS = [0] * 12 + [1] * 12  # is there a cat?
+LOUD = {"epochs": 10, "batch_size": 8, "learning_rate": 3e-3}  # a random model of 32 features learns with large steps
+
+
+def weights(classifier):
+    return {**classifier.bert.model.state_dict(), **{f"head.{k}": v for k, v in classifier.head.state_dict().items()}}
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def toys(tiny):
+    return bertutil.encode(tiny, TOYS)
+
+
+@pytest.fixture(scope="module")
+def learned(tiny, toys):
+    return train_cls(tiny, toys, LABELS, **LOUD)
+
+
+def test_it_learns_a_task_that_words_can_tell(tiny, learned):
+    fresh = ["the cats are late", "cats chase ships", "a train is far", "the ships stop"]
+    assert learned.predict(bertutil.encode(tiny, TOYS)).tolist() == LABELS
+    assert learned.predict(bertutil.encode(tiny, fresh)).tolist() == [1, 1, 0, 0]
+
+
+def test_it_learns_more_than_two_classes(tiny):
+    texts = [f"{animal} {text}" for animal in ("cats", "dogs", "birds") for text in PLAIN]
+    encoding, labels = bertutil.encode(tiny, texts), [0] * 12 + [1] * 12 + [2] * 12
+    assert train_cls(tiny, encoding, labels, **LOUD).predict(encoding).tolist() == labels
+
+
+def test_the_given_model_stays_as_it_was_bit_for_bit(tiny, toys):
+    before = {name: value.clone() for name, value in tiny.model.state_dict().items()}
+    trained = train_cls(tiny, toys, LABELS, epochs=1)
+    assert equal(tiny.model.state_dict(), before)
+    assert not equal(trained.bert.model.state_dict(), before)
+    assert not tiny.model.training
+    assert all(parameter.grad is None for parameter in tiny.model.parameters())
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny, toys):
+    one, same, other = (train_cls(tiny, toys, LABELS, epochs=2, seed=seed) for seed in (3, 3, 4))
+    assert equal(weights(one), weights(same))
+    assert not equal(weights(one), weights(other))
+
+
+def test_the_state_of_the_random_numbers_is_left_alone(tiny, toys):
+    torch.manual_seed(11)
+    train_cls(tiny, toys, LABELS, epochs=1)
+    after = torch.rand(3)
+    torch.manual_seed(11)
+    assert torch.equal(after, torch.rand(3))
+
+
+def test_it_trains_where_gradients_are_switched_off(tiny, toys):
+    with torch.no_grad():
+        trained = train_cls(tiny, toys, LABELS, epochs=1)
+        assert not torch.is_grad_enabled()
+    assert not equal(trained.bert.model.state_dict(), tiny.model.state_dict())
+
+
+def test_frozen_parameters_do_not_move(tiny_folder, toys):
+    bert = bertutil.load(tiny_folder)
+    bert.model.embeddings.requires_grad_(False)
+    trained = train_cls(bert, toys, LABELS, epochs=2)
+    old, new = bert.model.state_dict(), trained.bert.model.state_dict()
+    moved = {name for name in old if not torch.equal(old[name], new[name])}
+    assert not any(name.startswith("embeddings.") for name in moved)
+    assert any(name.startswith("encoder.layer.0.") for name in moved)
+
+
+def test_the_result_is_in_evaluation_mode_and_answers_alike_twice(learned, toys):
+    assert not learned.bert.model.training
+    assert torch.equal(learned.logits(toys), learned.logits(toys))
+    assert not learned.logits(toys).requires_grad
+
+
+def test_logits_are_the_head_on_the_last_state_of_cls(learned, toys):
+    states = bertutil.hidden_states(learned.bert, toys, [-1])[:, 0, 0]
+    expected = states @ learned.head.weight.T + learned.head.bias
+    torch.testing.assert_close(learned.logits(toys), expected, atol=1e-5, rtol=0)
+    assert torch.equal(learned.predict(toys), expected.argmax(dim=1))
+
+
+def test_logits_do_not_depend_on_the_other_rows_of_a_batch(learned, toys):
+    alone = torch.cat([learned.logits(bertutil.encode(learned.bert, text)) for text in TOYS])
+    torch.testing.assert_close(learned.logits(toys), alone, atol=1e-5, rtol=0)
+
+
+def test_segment_ids_reach_the_model(tiny, learned):
+    pair = bertutil.encode(tiny, ["cats like"], ["warm milk"])
+    one_segment = dataclasses.replace(pair, token_type_ids=torch.zeros_like(pair.token_type_ids))
+    assert not torch.allclose(learned.logits(pair), learned.logits(one_segment), atol=1e-4)
+
+
+def test_rows_that_belong_together_meet_in_one_batch(tiny, toys, monkeypatch):
+    seen = []
+
+    def spy(bert, encoding, rows, real=fine_tuning.cls_states):
+        seen.append(rows.tolist())
+        return real(bert, encoding, rows)
+
+    monkeypatch.setattr(fine_tuning, "cls_states", spy)
+    train_cls(tiny, toys, LABELS, epochs=2, batch_size=20, together=2)
+    assert [len(rows) for rows in seen] == [20, 4, 20, 4]
+    for rows in seen:
+        assert all(rows[i] % 2 == 0 and rows[i + 1] == rows[i] + 1 for i in range(0, len(rows), 2))
+    assert sorted(seen[0] + seen[1]) == list(range(24))
+
+
+def test_the_learning_rate_rises_falls_and_ends_near_zero():
+    factors = [fine_tuning.warm_up(40)(step) for step in range(40)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1]
+    assert factors[4] == 1
+    assert factors[4:] == sorted(factors[4:], reverse=True)
+    assert factors[-1] == pytest.approx(1 / 36)
+    assert fine_tuning.warm_up(1)(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": [0, 1]}, "24 rows and there are 2 labels"),
+        ({"labels": [0] * 24}, "the same label"),
+        ({"labels": [0, 1, 3, 3] * 6}, r"\[0, 1, 3\]; they must be the whole numbers from 0"),
+        ({"labels": [1, 2] * 12}, "whole numbers from 0"),
+        ({"epochs": 0}, r"epochs \(0\)"),
+        ({"learning_rate": -1.0}, "all above 0"),
+        ({"together": 32}, "together is 32"),
+        ({"together": 3}, "together is 3"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(tiny, toys, change, message):
+    with pytest.raises(ValueError, match=message):
+        train_cls(tiny, toys, **({"labels": LABELS} | change))
+
+
+@pytest.mark.parametrize("wrong", ["other", "same"])
+class TestNextSentencePairs:
+    def test_label_1_is_the_sentence_that_follows_and_label_0_is_not(self, wrong):
+        stories = datasets.stories()
+        home = {text: (s, i) for s, story in enumerate(stories) for i, text in enumerate(story.sentences)}
+        for first, second, label in zip(*next_sentence_pairs(stories, wrong), strict=True):
+            (s, i), (t, j) = home[first], home[second]
+            assert ((s, i + 1) == (t, j)) == label
+            if not label:
+                assert first != second
+                assert (s == t) == (wrong == "same")
+
+    def test_each_pair_has_its_counterpart_behind_it(self, wrong):
+        firsts, _, labels = next_sentence_pairs(datasets.stories(), wrong)
+        assert firsts[::2] == firsts[1::2]
+        assert labels == [1, 0] * (4 * 75)
+
+    def test_the_second_sentence_alone_tells_nothing(self, wrong):
+        _, seconds, labels = next_sentence_pairs(datasets.stories(), wrong)
+        parts = [sorted(s for s, own in zip(seconds, labels, strict=True) if own == label) for label in (0, 1)]
+        assert parts[0] == parts[1]
+
+    def test_the_parts_of_a_split_share_no_sentence(self, wrong):
+        stories = datasets.stories()
+        train, test = (next_sentence_pairs(part, wrong) for part in (stories[20:], stories[:20]))
+        assert not {*train[0], *train[1]} & {*test[0], *test[1]}
+
+    def test_the_seed_settles_the_wrong_sentences(self, wrong):
+        stories = datasets.stories()
+        assert next_sentence_pairs(stories, wrong, seed=1) == next_sentence_pairs(stories, wrong, seed=1)
+        assert next_sentence_pairs(stories, wrong, seed=1) != next_sentence_pairs(stories, wrong, seed=2)
+
+
+def test_pairs_that_cannot_be_made_are_refused():
+    stories = datasets.stories()
+    with pytest.raises(ValueError, match="'other' or 'same'"):
+        next_sentence_pairs(stories, "random")
+    with pytest.raises(ValueError, match="1 story only"):
+        next_sentence_pairs(stories[:1])
+
+
+def test_wilson_interval_agrees_with_published_values():
+    # Newcombe 1998 (Statistics in Medicine 17), table I, method 3
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
+    assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_holds_the_share_and_mirrors(tries):
+    right, n = tries
+    low, high = wilson_interval(right, n)
+    assert -1e-12 <= low <= right / n + 1e-12
+    assert right / n - 1e-12 <= high <= 1 + 1e-12
+    assert wilson_interval(n - right, n) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(("right", "n"), [(-1, 5), (6, 5), (0, 0)])
+def test_wilson_interval_refuses_what_is_no_count(right, n):
+    with pytest.raises(ValueError, match="it takes one try at least"):
+        wilson_interval(right, n)

@@ -1,0 +1,122 @@
+"""Each chapter in JupyterLab, in a real browser: all cells run, no error, nothing broken on the page.
+
+Two chapters by default, since each takes a quarter of a minute; BERTUTIL_LAB=all takes all of them. The screenshots
+go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary folder.
+"""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.browser import launched
+from tools import lab
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+SOME = ("01_loading.ipynb", "07_context.ipynb")  # text and tables; large figures
+CHOSEN = [path for path in NOTEBOOKS if os.environ.get("BERTUTIL_LAB") == "all" or path.name in SOME]
+VIEW = {"width": 1280, "height": 900}
+PAGE = """() => {
+    const found = [];
+    const page = document.querySelector('.jp-WindowedPanel-outer');
+    const edge = page.getBoundingClientRect().left + page.clientWidth + 1;
+    const name = part => part.className.split(' ')[0] + ' ' + part.innerText.trim().slice(0, 60);
+    for (const image of page.querySelectorAll('img'))
+        if (!image.complete || image.naturalWidth === 0) found.push('broken image: ' + image.alt);
+    for (const part of page.querySelectorAll('.jp-OutputArea-output, .jp-RenderedMarkdown, .cm-scroller'))
+        if (part.clientWidth && (part.scrollWidth > part.clientWidth + 1
+                                 || part.getBoundingClientRect().right > edge))  // 0: folded away
+            found.push('wider than the page: ' + name(part));
+    return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS[0].parent, folder / "notebooks")
+    with lab.serve(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def screenshots(tmp_path):
+    folder = Path(os.environ.get("BERTUTIL_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def wait_for(done, seconds):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, f"not done within {seconds} seconds"
+        time.sleep(0.5)
+
+
+def run_all(page, server, path):
+    """Open a notebook, Run All, wait for the kernel to be idle and the file to be saved; the notebook as saved."""
+    page.goto(f"{server.url}/lab/tree/{path}?reset&token={server.token}")
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=120_000)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+
+    def idle():
+        return [s["kernel"]["execution_state"] for s in server.call("GET", "sessions")] == ["idle"]
+
+    wait_for(idle, 120)
+    page.click("text=Run >> nth=0")
+    page.click(".lm-Menu-item[data-command='runmenu:run-all']")
+    quiet = 0
+
+    def finished():
+        nonlocal quiet
+        quiet = quiet + 1 if idle() and page.locator("text='[*]:'").count() == 0 else 0
+        return quiet == 4
+
+    wait_for(finished, 300)
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(".jp-mod-dirty", state="detached", timeout=30_000)
+    return nbformat.from_dict(server.call("GET", f"contents/{path}")["content"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the server is stopped with signals")
+@pytest.mark.parametrize("notebook", CHOSEN, ids=lambda path: path.name)
+def test_a_chapter_runs_in_jupyterlab(notebook, browser, server, screenshots):
+    page = browser.new_page(viewport=VIEW)
+    messages = []
+    page.on("pageerror", lambda error: messages.append(f"page: {error}"))
+    found = []
+    saved = run_all(page, server, f"notebooks/{notebook.name}")
+    for cell in (cell for cell in saved.cells if cell.cell_type == "code"):
+        if cell.source.strip() and cell.execution_count is None:
+            found.append(f"{cell.id}: was not run")
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                found.append(f"{cell.id}: {output.get('evalue') or output.get('text')}")
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                found.append(f"{cell.id}: a widget, which the page may not be able to show")
+    # Lab keeps only the cells near the window in the page, so it is looked at window by window
+    panel = page.locator(".jp-WindowedPanel-outer")
+    panel.evaluate("panel => panel.scrollTo(0, 0)")
+    for number in range(200):
+        page.wait_for_timeout(300)
+        page.screenshot(path=screenshots / f"{notebook.stem}-{number:02}.png")
+        found += page.evaluate(PAGE)
+        move = "panel => { const old = panel.scrollTop; panel.scrollBy(0, 0.9 * panel.clientHeight); return old; }"
+        before = panel.evaluate(move)
+        if panel.evaluate("panel => panel.scrollTop") <= before:
+            break
+    assert number > 1  # it did scroll
+    for session in server.call("GET", "sessions"):
+        server.call("DELETE", f"sessions/{session['id']}")
+    page.close()
+    assert list(dict.fromkeys([*found, *messages])) == []

