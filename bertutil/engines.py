@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from bertutil.checkpoints import Bert, load
@@ -15,8 +14,8 @@ class Embedder:
     """A callable that adds a column of vectors to a batch; it loads its checkpoint where and when it is first called.
 
     For Ray Data: `ds.map_batches(Embedder, fn_constructor_kwargs={"unit": "word"}, concurrency=2)`, one model in
-    each of two workers. For Hugging Face datasets: `ds.map(Embedder(unit="word"), batched=True)`. The vectors are
-    those of embed().
+    each of two workers. Give Ray more cores than there are workers: a repartition() that finds them all taken waits
+    for ever. For Hugging Face datasets: `ds.map(Embedder(unit="word"), batched=True)`. The vectors are embed()'s.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Embedder:
         self._bert: Bert | None = None
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the batch with the column `output`: [rows, features], or an array a row for words and tokens.
+        """Return the batch with the column `output`: [rows, features], or a list of arrays for words and tokens.
 
         Raises ValueError where there is no column of texts, and as embed() does.
         """
@@ -46,12 +45,7 @@ class Embedder:
             raise ValueError(f"the batch has no column {self.column!r}; give column=, one of {', '.join(batch)}")
         if self._bert is None:
             self._bert = load(**self._arguments)
-        vectors = embed(self._bert, list(batch[self.column]), **self.options)
-        if isinstance(vectors, list):  # rows of different lengths, which only an array of objects can hold
-            rows = np.empty(len(vectors), dtype=object)
-            rows[:] = vectors
-            vectors = rows
-        return {**batch, self.output: vectors}
+        return {**batch, self.output: embed(self._bert, list(batch[self.column]), **self.options)}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded checkpoint behind: pickling sends the recipe, and equal recipes have equal bytes."""

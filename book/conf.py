@@ -26,6 +26,7 @@ smartquotes = False  # quotation marks are as in the notebooks; in the reference
 
 nb_execution_mode = "off"  # the committed outputs, which the tests compare with what the code gives
 nb_code_prompt_show = nb_code_prompt_hide = "Solution"
+nb_render_markdown_format = "myst"  # so that links in the outputs, as in the ledger, lead to pages
 nb_number_source_lines = False
 myst_enable_extensions = ["attrs_block", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4

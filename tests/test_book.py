@@ -31,6 +31,9 @@ PREPARE = """() => {
     const seen = new Set();
     for (const span of document.querySelectorAll(".highlight pre span[class]"))
         if (seen.has(span.className)) span.replaceWith(...span.childNodes); else seen.add(span.className);
+    const still = document.createElement("style");  // a colour is not to be measured while the cell fades in
+    still.textContent = "* { animation: none !important; transition: none !important; }";
+    document.head.append(still);
     for (const folded of document.querySelectorAll("details")) folded.open = true;
 }"""
 

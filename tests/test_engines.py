@@ -13,9 +13,10 @@ TEXTS = [f"Sentence number {i} {'is longer than the others, ' * (i % 4)}and ends
 
 @pytest.fixture(scope="module")
 def ray():
+    """A local Ray with a core for each of two workers and one for its own tasks, without which it waits for ever."""
     ray = pytest.importorskip("ray", reason="needs Ray: pip install -e .[scale]")
     try:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, configure_logging=False)
     except Exception as error:  # its servers have 30 s to start, which a busy machine may not grant
         pytest.skip(f"Ray did not start: {error}")
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -41,11 +42,6 @@ def test_words_are_an_array_a_row(tiny_folder, tiny):
     assert [row.shape for row in rows] == [(1, 32), (2, 32)]
 
 
-def test_rows_of_equal_length_stay_an_array_a_row(tiny_folder):
-    rows = Embedder(tiny_folder, unit="word")({"text": ["one", "two"]})["vector"]
-    assert rows.shape == (2,)
-
-
 def test_a_batch_without_the_column_is_refused_by_name(tiny_folder):
     with pytest.raises(ValueError, match=r"no column 'text'.*review"):
         Embedder(tiny_folder)({"review": ["good"]})
@@ -60,7 +56,8 @@ def test_pickling_leaves_the_model_behind(tiny_folder):
 
 
 def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folder, tiny):
-    data = ray.data.from_items([{"text": text, "id": i} for i, text in enumerate(TEXTS)]).repartition(6)
+    rows = [{"text": text, "id": i} for i, text in enumerate(TEXTS)]
+    data = ray.data.from_items(rows, override_num_blocks=6)
     found = data.map_batches(
         Embedder, fn_constructor_args=[str(tiny_folder)], batch_size=10, compute=ray.data.ActorPoolStrategy(size=2)
     ).take_all()
@@ -68,6 +65,15 @@ def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folde
     assert [row["text"] for row in found] == TEXTS
     vectors = np.stack([row["vector"] for row in found])
     np.testing.assert_allclose(vectors, bertutil.embed(tiny, TEXTS), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:7], ["one", "two"]], ids=["ragged", "of equal length"])
+def test_ray_data_holds_word_vectors_too(ray, tiny_folder, tiny, texts):
+    data = ray.data.from_items([{"text": text} for text in texts])
+    arguments = {"fn_constructor_args": [str(tiny_folder)], "fn_constructor_kwargs": {"unit": "word"}}
+    found = {row["text"]: row["vector"] for row in data.map_batches(Embedder, concurrency=1, **arguments).take_all()}
+    for text, expected in zip(texts, bertutil.embed(tiny, texts, unit="word"), strict=True):
+        np.testing.assert_allclose(np.stack(list(found[text])), expected, atol=1e-5, rtol=0)
 
 
 def test_hugging_face_datasets_give_embeds_vectors_in_order(table, tiny_folder, tiny):

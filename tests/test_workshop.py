@@ -24,6 +24,7 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 # process for all: importing torch and transformers takes longer than most chapters do.
 RUN = """
 import contextlib, io, json, os, sys
+import torch
 from IPython.core.interactiveshell import InteractiveShell
 shell, (out, checkpoint) = InteractiveShell.instance(), sys.argv[1:]
 said = {}
@@ -31,6 +32,7 @@ for kind in ("learner", "solved"):
     os.chdir(os.path.join(out, kind))
     for name in sorted(name for name in os.listdir() if name.endswith(".ipynb")):
         shell.reset(new_session=True)
+        torch.set_grad_enabled(True)  # chapters that train nothing switch it off
         printed = said.setdefault(kind, {})[name] = {}
         for cell in json.load(open(name, encoding="utf-8"))["cells"]:
             if cell["cell_type"] != "code":

@@ -15,7 +15,8 @@ from sphinx.cmd.build import build_main
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/datasets/README.md", "docs/overview.png"]
-MODULES = ["checkpoints", "encoding", "hidden_states", "pooling", "similarity", "probes", "fine_tuning", "corpus"]
+MODULES = ["checkpoints", "encoding", "hidden_states", "pooling", "similarity", "probes", "fine_tuning"]
+MODULES += ["corpus", "engines"]
 
 sys.path.insert(0, str(BOOK))
 from reference import reference  # noqa: E402

@@ -1,6 +1,5 @@
-"""Chapter 2's exercises: right answers pass in more than one form, wrong ones are told why."""
+"""Right and wrong answers to the exercises of chapter 2; a wrong one with a part of the reply that it deserves."""
 
-import pytest
 import torch
 
 from bertutil.exercises import ch02
@@ -58,14 +57,6 @@ def cosines_otherwise(model, ids):
     hidden = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
     unit = [v / v.norm(dim=-1, keepdim=True) for v in (whole, hidden)]
     return (unit[0] * unit[1]).sum(dim=-1)[1:].tolist()
-
-
-def test_checking_leaves_the_random_numbers_of_the_notebook_alone():
-    torch.manual_seed(0)
-    expected = torch.rand(1)
-    torch.manual_seed(0)
-    ch02.cosines_without_cls.verdict(cosines)
-    assert torch.equal(torch.rand(1), expected)
 
 
 RIGHT = [
@@ -172,15 +163,3 @@ WRONG = [
         "begin one too high",
     ),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_a_right_answer_passes_however_it_is_written(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert reason in verdict

@@ -1,13 +1,6 @@
-"""The checks of chapter 1's exercises."""
-
-import pytest
+"""Right and wrong answers to the exercises of chapter 1; a wrong one with a part of the reply that it deserves."""
 
 from bertutil.exercises import ch01
-
-
-def stub(*_):
-    return None
-
 
 RIGHT = [
     (ch01.count_parameters, lambda m: sum(p.numel() for p in m.parameters())),
@@ -23,11 +16,6 @@ RIGHT = [
     (ch01.megabytes, lambda m: sum(p.numel() * p.element_size() for p in m.parameters()) / 1e6),
     (ch01.megabytes, lambda m: sum(p.nbytes for p in m.parameters()) / 1_000_000),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_a_right_answer_passes_however_it_is_written(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
 
 
 WRONG = [
@@ -95,24 +83,3 @@ WRONG = [
     (ch01.megabytes, lambda m: sum(p.element_size() for p in m.parameters()) / 1e6, "ONE number"),
     (ch01.megabytes, lambda m: next(m.parameters()).nbytes / 1e6, "first tensor alone"),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert reason in verdict
-
-
-def test_hints_come_in_steps_and_say_whether_there_are_more(capsys):
-    for step in (1, 2, 3, 9):
-        ch01.embedding_parameters.hint(step)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Hint 1 of 3: There are three tables")
-    assert lines[0].endswith("(hint(2) says more)")
-    assert lines[2] == lines[3]
-
-
-def test_check_prints_the_verdict(capsys):
-    ch01.count_parameters.check(stub)
-    assert capsys.readouterr().out == "Not tried yet.\n"

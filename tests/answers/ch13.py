@@ -1,7 +1,6 @@
-"""Chapter 13's exercises: right answers pass in more than one form, wrong ones are told why."""
+"""Right and wrong answers to the exercises of chapter 13; a wrong one with a part of the reply that it deserves."""
 
 import numpy as np
-import pytest
 
 from bertutil.exercises import ch13
 from bertutil.ledger import claim
@@ -93,19 +92,3 @@ WRONG = [
     (ch13.own_claim, made(lambda evidence: {"r": float("nan")}, ("r", "<", 0)), "no verdict follows"),
     (ch13.own_claim, made(lambda evidence: {"r": "x"}, ("r", "<", 0)), "no verdict follows"),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_a_right_answer_passes_however_it_is_written(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert reason in verdict
-
-
-def test_the_stub_of_the_own_claim_is_not_tried_yet():
-    assert ch13.own_claim.verdict(made(lambda evidence: ..., ("r", "<", 0))) == "Not tried yet."

@@ -1,6 +1,5 @@
-"""Chapter 4's exercises: right answers pass in more than one form, wrong ones are told why."""
+"""Right and wrong answers to the exercises of chapter 4; a wrong one with a part of the reply that it deserves."""
 
-import pytest
 import torch
 
 from bertutil.exercises import ch04
@@ -141,15 +140,3 @@ WRONG = [
     (ch04.ignores_first, lambda call, ids, segments: call(ids, segments), "return True or False"),
     (ch04.ignores_first, lambda call, ids, segments: "yes", "return True or False"),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_a_right_answer_passes_however_it_is_written(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert reason in verdict

@@ -1,9 +1,8 @@
-"""The checkers of chapter 12 accept every right answer and name what is wrong with the others."""
+"""Right and wrong answers to the exercises of chapter 12; a wrong one with a part of the reply that it deserves."""
 
 from collections import deque
 from itertools import islice
 
-import pytest
 import torch
 
 from bertutil.exercises import ch12
@@ -149,16 +148,3 @@ WRONG = [
     (ch12.mean_of_last, lambda states, n, count: running(states, n, count).tolist(), "this is a list"),
     (ch12.mean_of_last, lambda states, n, count: running(states, n, count).mean(dim=0), "the result has the shape"),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_right(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_wrong(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert "checking it stopped" not in verdict
-    assert reason in verdict

@@ -1,6 +1,5 @@
-"""Chapter 8's exercises: right answers pass in more than one form, wrong ones are told why."""
+"""Right and wrong answers to the exercises of chapter 8; a wrong one with a part of the reply that it deserves."""
 
-import pytest
 import torch
 
 from bertutil.exercises import ch08
@@ -120,15 +119,3 @@ WRONG = [
     (ch08.choose_layer, all_layers_at_once, "one layer at a time"),
     (ch08.choose_layer, lambda s, y, folds, probe: probe(s[12:, 0], y, s[:12, 0]), "24 vectors and 36 labels"),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_a_right_answer_passes_however_it_is_written(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert reason in verdict

@@ -1,10 +1,8 @@
-"""Chapter 10's exercises: right answers pass in more than one form, wrong ones are told why."""
+"""Right and wrong answers to the exercises of chapter 10; a wrong one with a part of the reply that it deserves."""
 
-import pytest
 import torch
 
 from bertutil.exercises import ch10
-from bertutil.exercises.ch02 import tiny_model
 
 INF = float("inf")
 
@@ -46,18 +44,6 @@ def cut_off_otherwise(n, places):
     lowest = torch.finfo(torch.float32).min
     rows = [[lowest if j in places and i not in places else 0 for j in range(n)] for i in range(n)]
     return torch.tensor([[rows]])
-
-
-@pytest.mark.parametrize("answer", [cut_off, cut_off_otherwise])
-def test_a_right_mask_does_cut_a_token_off(answer):
-    model, ids = tiny_model(0), torch.arange(2000, 2006)[None]
-    other = ids.clone()
-    other[0, 2:4] += 500
-    with torch.no_grad():
-        one, two = (
-            model(input_ids=row, attention_mask=answer(6, [2, 3])).last_hidden_state[0] for row in (ids, other)
-        )
-    assert [torch.equal(a, b) for a, b in zip(one, two, strict=True)] == [True, True, False, False, True, True]
 
 
 def whole_columns(n, places):
@@ -139,15 +125,3 @@ WRONG = [
     (ch10.cut_off_mask, lambda n, places: cut_off(n, places)[0, 0], "shape"),
     (ch10.cut_off_mask, lambda n, places: cut_off(n, [k - 1 for k in places]), "must be open"),
 ]
-
-
-@pytest.mark.parametrize(("exercise", "answer"), RIGHT)
-def test_a_right_answer_passes_however_it_is_written(exercise, answer):
-    assert exercise.verdict(answer) == "Right."
-
-
-@pytest.mark.parametrize(("exercise", "answer", "reason"), WRONG)
-def test_a_wrong_answer_is_told_its_likely_reason(exercise, answer, reason):
-    verdict = exercise.verdict(answer)
-    assert verdict.startswith("Not right yet: ")
-    assert reason in verdict
