@@ -1,6 +1,6 @@
 """How fast `bertutil.embed` is, beside other ways to the same vectors.
 
-python benchmarks/run.py             all of it (ten minutes on two cores), then the report
+python benchmarks/run.py             all of it (half an hour on two cores), then the report
 python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
 python benchmarks/run.py --report    the report from the last results: README.md and speed.png in this folder
 
@@ -403,13 +403,12 @@ def main() -> None:
         return print(json.dumps(compare("minilm", "mixed", 256, 2, rounds=2), indent=1))
     with tempfile.TemporaryDirectory() as folder:
         base = str(random_bert_base(Path(folder)))
-        plan = [("minilm", "mixed", 192, 1), (base, "mixed", 48, 2)]
-        plan += [("minilm", kind, n, 2) for kind, n in (("short", 384), ("mixed", 192), ("long", 32))]
         comparisons = []
-        for name, kind, n, threads in plan:
-            comparisons.append(compare(name, kind, n, threads, rounds=5))
-            print(json.dumps(comparisons[-1], indent=1), flush=True)
-    results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000])}
+        for threads, name, part in ((2, "minilm", 1), (2, base, 4), (1, "minilm", 2), (1, base, 8)):
+            for kind, n in (("mixed", 192), ("short", 384), ("long", 32)):
+                comparisons.append(compare(name, kind, max(6, n // part), threads, rounds=5))
+                print(json.dumps(comparisons[-1], indent=1), flush=True)
+    results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000, 64_000])}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     report(results)
 

@@ -45,8 +45,9 @@ def tables(path):
     return [(ROW.findall(text), int(total)) for text, total in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def test_there_are_schedules_for_90_minutes_half_a_day_and_two_half_days():
-    assert [[total for _, total in tables(path)] for path in SCHEDULES] == [[90], [240], [240, 240]]
+def test_there_are_schedules_for_90_minutes_half_a_day_two_half_days_and_a_third_one():
+    found = {path.stem.removeprefix("schedule-"): [total for _, total in tables(path)] for path in SCHEDULES}
+    assert found == {"90-minutes": [90], "half-day": [240], "two-half-days": [240, 240], "third-half-day": [240]}
 
 
 @every_schedule

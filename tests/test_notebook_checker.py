@@ -152,10 +152,11 @@ def test_an_edited_figure_fails(gate, other):
     assert gate.image_difference(png(), png(**other))
 
 
-def test_figures_of_two_matplotlibs_are_compared_coarsely(gate):
-    older = {"metadata": {"Software": "Matplotlib version3.10.0"}}
-    assert gate.image_difference(png(), png(label="cosime", **older)) is None
-    assert gate.image_difference(png(), png(heights=(0.94, 0.80, 0.52, 0.31), **older))
+def test_figures_of_a_matplotlib_that_is_not_the_tested_one_are_compared_coarsely(gate, monkeypatch):
+    monkeypatch.setattr(gate, "version", lambda package: "3.10.0")
+    assert gate.image_difference(png(), png(label="cosime")) is None
+    difference = gate.image_difference(png(), png(heights=(0.94, 0.80, 0.52, 0.31)))
+    assert difference.endswith("drawn by matplotlib 3.10.0, which is not the tested one")
 
 
 def output(text="four bars", alt="four bars", **data):
