@@ -2,7 +2,7 @@
 
 python benchmarks/run.py             all of it (half an hour on two cores), then the report
 python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
-python benchmarks/run.py --report    the report from the last results: README.md and speed.png in this folder
+python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
 
 All ways run in one process, one after the other in each round, so that a slow moment of the machine hits all of them.
 What counts is the ratio to sentence-transformers within a round; the median over the rounds is reported. Before any
@@ -33,7 +33,8 @@ from bertutil import datasets, plots
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "bertutil" / "datasets" / "benchmark.json"  # in the package: chapter 12 shows them anywhere
-UNIT = "sentence-transformers"
+UNIT, LOOP = "sentence-transformers", "the article's loop"
+BEGIN, END = "<!-- by benchmarks/run.py -->", "<!-- end -->"  # around its table in the project's README
 Way = Callable[[list[str]], object]
 
 
@@ -210,15 +211,12 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
     texts = make_texts(kind, n)
     ways: dict[str, Way] = {
         UNIT: sentence_transformers(bert, checkpoint_folder(folder)),
-        "the article's loop": article_loop(bert),
+        LOOP: article_loop(bert),
         "batches of 32, given order": naive_batches(bert),
         "feature-extraction pipeline": feature_pipeline(bert),
         "embed, last layer": lambda t: bertutil.embed(bert, t, strategy="last", specials=True),
     }
-    equal = {
-        name: largest_difference(way(texts[:64]), ways["the article's loop"](texts[:64]))
-        for name, way in ways.items()
-    }
+    equal = {name: largest_difference(way(texts[:64]), ways[LOOP](texts[:64])) for name, way in ways.items()}
     wrong = {name: gap for name, gap in equal.items() if gap > 1e-4}
     if wrong:
         raise SystemExit(f"these do not give the article's vectors, so their speed says nothing: {wrong}")
@@ -232,7 +230,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
     ways["matrix products only"] = only_products(bert)
     found = speeds(interleaved(ways, texts, rounds), UNIT)
 
-    words = {"the article's loop": article_words(bert), "embed": lambda t: bertutil.embed(bert, t, unit="token")}
+    words = {LOOP: article_words(bert), "embed": lambda t: bertutil.embed(bert, t, unit="token")}
     gap = max(map(largest_difference, *(way(texts[:64]) for way in words.values())))
     if gap > 1e-4:
         raise SystemExit(f"the token vectors differ by {gap}")
@@ -251,7 +249,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "share_of_products": found["embed, last layer"] / found["matrix products only"],
         "largest_difference": max(equal.values()),
         "smallest_cosine_bfloat16": cosine,
-        "token_vectors_against_loop": speeds(interleaved(words, texts, rounds), "the article's loop"),
+        "token_vectors_against_loop": speeds(interleaved(words, texts, rounds), LOOP),
     }
 
 
@@ -324,12 +322,7 @@ def machine() -> str:
 
 
 def report(results: dict[str, Any]) -> None:
-    """Write README.md and speed.png."""
-    comparisons, rows = results["comparisons"], results["growth"]
-    names = list(comparisons[0]["speed"])
-    heads = [
-        f"{c['model']}: {c['texts']} texts, {c['threads']} thread{'s' * (c['threads'] > 1)}" for c in comparisons
-    ]
+    """Write README.md and speed.png, and the table in the project's README."""
     lines = [
         "# How fast is embed?",
         "",
@@ -340,29 +333,14 @@ def report(results: dict[str, Any]) -> None:
         "more is better. All ways were run in turn within each round; medians over the rounds. "
         "Equal means: at most 0.0001 from one text at a time, checked in the same run.",
         "",
-        table(["way", *heads], [[n, *(f"{c['speed'][n]:.2f}" for c in comparisons)] for n in names]),
-        "",
-        table(
-            ["", *heads],
-            [
-                ["tokens per text", *(f"{c['tokens_per_text']:.0f}" for c in comparisons)],
-                ["tokens per second, embed, last layer", *(f"{c['tokens_per_second']:,.0f}" for c in comparisons)],
-                [
-                    "share of the speed of the matrix products",
-                    *(f"{c['share_of_products']:.2f}" for c in comparisons),
-                ],
-                ["largest difference, float32", *(f"{c['largest_difference']:.0e}" for c in comparisons)],
-                ["smallest cosine, bfloat16", *(f"{c['smallest_cosine_bfloat16']:.5f}" for c in comparisons)],
-                *(
-                    [f"token vectors (sum of the last four), {n}: times the article's loop"]
-                    + [f"{c['token_vectors_against_loop'][n]:.2f}" for c in comparisons]
-                    for n in comparisons[0]["token_vectors_against_loop"]
-                    if n != "the article's loop"
-                ),
-            ],
-        ),
-        "",
         "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
+    ]
+    for threads in sorted({c["threads"] for c in results["comparisons"]}, reverse=True):
+        runs = [c for c in results["comparisons"] if c["threads"] == threads]
+        heads = [f"{c['model']}: {c['texts']}" for c in runs]
+        lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", table(["way", *heads], speed_rows(runs))]
+        lines += ["", table(["", *heads], detail_rows(runs))]
+    lines += [
         "",
         "## More lines",
         "",
@@ -378,12 +356,49 @@ def report(results: dict[str, Any]) -> None:
                     f"{r['lines'] / r['seconds']:,.0f}",
                     f"{r['added_mib']:.0f}",
                 ]
-                for r in rows
+                for r in results["growth"]
             ],
         ),
     ]
     (HERE / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     plots.speed_bars(results).savefig(HERE / "speed.png", dpi=150)
+    readme = HERE.parent / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    text = before + BEGIN + summary(results) + END + rest.partition(END)[2]
+    readme.write_text(text, encoding="utf-8", newline="\n")
+
+
+def summary(results: dict[str, Any]) -> str:
+    """What the project's README says: texts of mixed length, with the most threads."""
+    threads = max(c["threads"] for c in results["comparisons"])
+    runs = [c for c in results["comparisons"] if c["texts"] == "mixed" and c["threads"] == threads]
+    heads = [f"times as fast as {UNIT}: {c['model']}" for c in runs]
+    machine = f"Texts of mixed length, {threads} threads, equal vectors (bfloat16: see there). {results['machine']}."
+    return "\n".join(["", "", table(["way", *heads], speed_rows(runs)), "", machine, "", ""])
+
+
+def speed_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
+    """A row a way, a column a run."""
+    return [[name, *(f"{run['speed'][name]:.2f}" for run in runs)] for name in runs[0]["speed"]]
+
+
+def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
+    """What else was measured, a column a run."""
+    cells: dict[str, Callable[[dict[str, Any]], str]] = {
+        "tokens per text": lambda c: f"{c['tokens_per_text']:.0f}",
+        "tokens per second, embed, last layer": lambda c: f"{c['tokens_per_second']:,.0f}",
+        "share of the speed of the matrix products": lambda c: f"{c['share_of_products']:.2f}",
+        "embed, last layer: times the article's loop": lambda c: (
+            f"{c['speed']['embed, last layer'] / c['speed'][LOOP]:.2f}"
+        ),
+        "largest difference, float32": lambda c: f"{c['largest_difference']:.0e}",
+        "smallest cosine, bfloat16": lambda c: f"{c['smallest_cosine_bfloat16']:.5f}",
+    }
+    for name in runs[0]["token_vectors_against_loop"]:
+        if name != LOOP:
+            label = f"token vectors (sum of the last four), {name}: times the article's loop"
+            cells[label] = lambda c, name=name: f"{c['token_vectors_against_loop'][name]:.2f}"  # type: ignore[misc]
+    return [[label, *map(cell, runs)] for label, cell in cells.items()]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

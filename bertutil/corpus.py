@@ -42,7 +42,7 @@ def embed(
     specials: bool = False,
     progress: bool = False,
 ) -> Vectors | list[Vectors]:
-    """Return the vectors that encode, hidden_states, combine_layers and pooling give, several times faster.
+    """Return the vectors that encode, hidden_states, combine_layers and pooling give, faster.
 
     `texts`: as encode() takes them. `unit`: "sentence" gives one float32 array [texts, features]; "word" gives a
     list with an array [words, features] for each text, a row for each of encode()'s words (NaN for a word without

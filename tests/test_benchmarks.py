@@ -1,0 +1,54 @@
+"""The benchmark's texts, its arithmetic, and that the pages show its last results."""
+
+import json
+import statistics
+
+import bertutil
+from benchmarks import run
+
+
+def test_texts_are_different_and_of_the_lengths_that_are_promised():
+    for kind, low, high in [("short", 14, 14), ("long", 265, 265), ("mixed", 3, 200)]:
+        texts = run.make_texts(kind, 200)
+        lengths = [len(text.split()) for text in texts]
+        assert len(set(texts)) == 200
+        assert low <= min(lengths) <= max(lengths) <= high
+    assert statistics.pstdev(lengths) > 10  # mixed
+
+
+def test_more_texts_begin_with_the_same_ones():
+    assert run.make_texts("mixed", 20) == run.make_texts("mixed", 50)[:20]
+
+
+def test_a_speed_is_the_median_of_the_ratios_within_a_round():
+    seconds = {"unit": [1.0, 10.0, 3.0], "way": [0.5, 10.0, 1.0]}  # ratios 2, 1 and 3
+    assert run.speeds(seconds, "unit") == {"unit": 1.0, "way": 2.0}
+
+
+def test_each_way_is_timed_once_a_round_in_turn():
+    called = []
+    ways = {name: lambda texts, name=name: called.append((name, len(texts))) for name in "ab"}
+    seconds = run.interleaved(ways, ["text"] * 9, rounds=2)
+    assert called == [("a", 8), ("b", 8), *[("a", 9), ("b", 9)] * 2]
+    assert {name: len(each) for name, each in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_the_pages_show_the_last_results(tmp_path, monkeypatch):
+    results = json.loads(run.RESULTS.read_text(encoding="utf-8"))
+    readme = run.HERE.parent / "README.md"
+    (tmp_path / "README.md").write_bytes(readme.read_bytes())
+    (tmp_path / "benchmarks").mkdir()
+    committed = (run.HERE / "README.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(run, "HERE", tmp_path / "benchmarks")
+    run.report(results)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == readme.read_text(encoding="utf-8")
+    assert (tmp_path / "benchmarks" / "README.md").read_text(encoding="utf-8") == committed
+
+
+def test_the_plain_ways_give_embeds_vectors(tiny):
+    texts = run.make_texts("mixed", 40)
+    expected = bertutil.embed(tiny, texts, strategy="last", specials=True)
+    for way in (run.article_loop(tiny), run.naive_batches(tiny), run.feature_pipeline(tiny)):
+        assert run.largest_difference(way(texts), expected) < 1e-5
+    words = run.article_words(tiny)(texts)
+    assert max(map(run.largest_difference, words, bertutil.embed(tiny, texts, unit="token"))) < 1e-5
