@@ -209,14 +209,15 @@ class Lines(Sequence[Any]):
 
 def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, progress: bool) -> int:
     """Take up the folder where it stands and write window after window; return the number of empty lines."""
-    record = _start_record(recipe, folder, resume)
+    path = Path(lines) if isinstance(lines, str | os.PathLike) else None
     with ExitStack() as stack:
+        stream = stack.enter_context(path.open("rb")) if path else lines  # a wrong name leaves no folder behind
+        record = _start_record(recipe, folder, resume)
         files = {
             name: stack.enter_context(closing(GrowingFile(folder / name, committed)))
             for name, committed in record["files"].items()
         }
-        path = Path(lines) if isinstance(lines, str | os.PathLike) else None
-        texts = read_texts(stack.enter_context(path.open("rb")) if path else lines, errors)
+        texts = read_texts(stream, errors)
         _skip(texts, record, folder)
         total = _count_lines(path) if path and progress else len(lines) if isinstance(lines, Sequence) else None
         with progress_bar(total, record["n_lines"], progress) as bar:
@@ -234,6 +235,10 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
     """Return what the folder has already, or begin anew; refuse a folder of something else."""
     settings = _settings(recipe)
     record = _read_record(folder)
+    own = {".lock", "corpus.json.new"}
+    if record and not record["n_lines"] and not record["complete"]:  # stopped before its first window: nothing there
+        own |= {"corpus.json", *record["files"]}
+        record = None
     if record and not resume:
         raise ValueError(f"{folder} holds a corpus already; choose another folder, delete it, or use resume=True")
     if record:
@@ -243,7 +248,7 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
             which = " and ".join(f"{name} {old.get(name)!r:.20}, now {settings[name]!r:.20}" for name in changed)
             raise ValueError(f"{folder} was begun with other settings: {which}; choose another folder")
         return record
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (".lock", "corpus.json.new"))
+    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if others:
         raise ValueError(f"{folder} is not empty ({others[0]} is in it) and holds no corpus; choose another folder")
     names = ["vectors.npy", "lines.jsonl"] + ["offsets.npy", "words.jsonl"] * (recipe.unit != "sentence")
@@ -310,11 +315,15 @@ def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
     for text in islice(texts, record["n_lines"]):
         digest.update(_json_line(text))
         n += 1
-    more = record["complete"] and next(texts, None) is not None
-    if n < record["n_lines"] or more or digest.hexdigest() != record["files"]["lines.jsonl"]["sha256"]:
+    if n < record["n_lines"] or digest.hexdigest() != record["files"]["lines.jsonl"]["sha256"]:
         raise ValueError(
-            f"{folder} was begun with another input: its {record['n_lines']:,} lines are not "
-            f"{'all of ' * more}the first ones of this one; choose another folder"
+            f"{folder} was begun with another input: its {record['n_lines']:,} lines are not the first ones of this "
+            "one; choose another folder"
+        )
+    if record["complete"] and next(texts, None) is not None:
+        raise ValueError(
+            f"{folder} is complete with {n:,} lines, and this input has more after them; nothing is added to a "
+            "complete folder: embed the new lines into another one"
         )
 
 

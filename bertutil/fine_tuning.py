@@ -169,6 +169,9 @@ def _check(encoding: Encoding, labels: Sequence[int]) -> int:
     rows = len(encoding.input_ids)
     if len(labels) != rows:
         raise ValueError(f"the encoding has {rows} rows and there are {len(labels)} labels; each row needs one")
+    for row, label in enumerate(labels):
+        if isinstance(label, bool) or not isinstance(label, int):
+            raise ValueError(f"label {row} is {label!r}; a list of whole numbers is needed (of a tensor, .tolist())")
     found = sorted(set(labels))
     if found != list(range(len(found))):
         raise ValueError(f"the labels are {found}; they must be the whole numbers from 0 on, none left out")

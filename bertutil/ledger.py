@@ -149,13 +149,13 @@ def claim(
 
 def as_table(findings: Sequence[Finding], notebooks: Mapping[int, str]) -> str:
     """The ledger as a Markdown table; `notebooks` maps a chapter's number to its file, for the links."""
-    head = "| id | claim | source | here | published | verdict | chapter |\n|---|---|---|---|---|---|---|"
+    head = "| id | claim | verdict | here | published | source | chapter |\n|---|---|---|---|---|---|---|"
     rows = []
     for claim, measured, verdict in findings:
         quantities = dict.fromkeys(condition.quantity for condition in (*claim.needs, *claim.limits))
         here = "; ".join(f"{name}: {shown(measured[name])}" for name in quantities)
         link = f"[{claim.chapter}]({notebooks[claim.chapter]})"
-        cells = (claim.id, claim.says, claim.source, here, claim.published, f"**{verdict}**", link)
+        cells = (claim.id, claim.says, f"**{verdict}**", here, claim.published, claim.source, link)
         rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join([head, *rows])
 

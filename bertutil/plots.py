@@ -817,12 +817,16 @@ def cosine_spread(unrelated: list[ArrayLike], alike: list[float], *, names: tupl
 
 
 @rc_context(STYLE)
-def two_kinds_of_pairs(panels: dict[str, dict[str, list[float]]], *, xlabel: str) -> Figure:
-    """In each panel the shares of two sets of numbers in the same bins: one filled, one in outline, means marked."""
+def two_kinds_of_pairs(panels: dict[str, dict[str, list[float]]], *, xlabel: str, same_bins: bool = False) -> Figure:
+    """In each panel the shares of two sets of numbers in the same bins: one filled, one in outline, means marked.
+
+    `same_bins`: all panels have the same bins, so that they can be compared.
+    """
     figure, panel_axes = _axes(height=3.6, columns=len(panels))
+    every = [values for kinds in panels.values() for values in kinds.values()]
     for axes, (name, kinds) in zip(panel_axes, panels.items(), strict=True):
-        low, high = min(map(min, kinds.values())), max(map(max, kinds.values()))
-        bins = np.linspace(low, high, 26)
+        shown = every if same_bins else list(kinds.values())
+        bins = np.linspace(min(map(min, shown)), max(map(max, shown)), 41 if same_bins else 26)
         looks = zip(kinds.items(), (SKY, RED), ("stepfilled", "step"), (":", "-"), strict=True)
         for (kind, values), color, histtype, style in looks:
             weights = np.full(len(values), 100 / len(values))
@@ -1137,23 +1141,28 @@ def padding_waste(batches: dict[str, list[int]], *, budget: int) -> Figure:
             packed.barh(line, part, height=0.8, left=start, color=BLUE if i % 2 else SKY)
             position, left = position + part, left - part
     rows = -(-sum(lengths) // budget)
-    packed.set_title(f"the first one's, end to end:\nno padding, {rows} row{'s' * (rows > 1)}")
+    packed.set_title(f"the first batch, end to end:\n{rows} row{'s' * (rows > 1)} without padding")
     packed.set(xlabel="tokens", xlim=(0, width), ylim=(len(lengths) - 0.4, -0.6), yticks=[])
     return figure
 
 
-@rc_context(STYLE)
-def speed_bars(results: dict[str, Any]) -> Figure:
-    """How many times as fast as sentence-transformers each way is, for texts of mixed length; a panel a model.
-
-    `results`: datasets.benchmark(). Of each model the run with the most threads is drawn.
-    """
+def speed_runs(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of datasets.benchmark(), for each model the comparison on texts of mixed length with the most threads."""
     runs: dict[str, dict[str, Any]] = {}
     for run in results["comparisons"]:
         if run["texts"] == "mixed" and run["threads"] >= runs.get(run["model"], {"threads": 0})["threads"]:
             runs[run["model"]] = run
+    return list(runs.values())
+
+
+@rc_context(STYLE)
+def speed_bars(results: dict[str, Any]) -> Figure:
+    """How many times as fast as sentence-transformers each way is: speed_runs(), a panel a model."""
+    runs = speed_runs(results)
     figure, axes = _axes(height=3.6, columns=len(runs))
-    for ax, (model, run) in zip(axes, runs.items(), strict=True):
+    gains = " and ".join(f"{run['speed']['embed, last layer']:.1f}" for run in runs)
+    figure.suptitle(f"embed, same vectors: {gains} times as fast", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    for ax, run in zip(axes, runs, strict=True):
         names, values = list(run["speed"]), list(run["speed"].values())
         bars = ax.barh(names, values, color=[BLUE if name.startswith("embed") else "#BBBBBB" for name in names])
         for bar, name in zip(bars, names, strict=True):
@@ -1164,7 +1173,8 @@ def speed_bars(results: dict[str, Any]) -> Figure:
         ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
         ax.set(xlim=(0, 1.18 * max(values)))
         ax.invert_yaxis()
-        ax.set_title(f"{model.replace(', ', chr(10))}, {run['threads']} thread{'s' * (run['threads'] > 1)}")
+        threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
+        ax.set_title(f"{run['model'].replace(', ', chr(10))}, {threads}", fontsize=10)
         if ax is not axes[0]:
             ax.set_yticklabels([])
     figure.supxlabel("times as fast as sentence-transformers, texts of mixed length", fontsize=10)

@@ -320,7 +320,7 @@ def test_quantities_as_text(value, text):
 def test_the_table_has_a_row_for_each_finding():
     table = ledger.as_table([example().examine({"found": 0.6, "rival": 0.4})] * 2, {13: "13.ipynb"})
     head, rule, *rows = table.splitlines()
-    row = "| C40 | An example of a claim. | here | found: 0.600; rival: 0.400 |  | **holds** | [13](13.ipynb) |"
+    row = "| C40 | An example of a claim. | **holds** | found: 0.600; rival: 0.400 |  | here | [13](13.ipynb) |"
     assert rows == [row, row]
     assert rule == "|---" * 7 + "|"
     assert head.count("|") == 8

@@ -246,7 +246,7 @@ def test_another_input_is_refused(tiny, tmp_path, small_windows, complete, chang
 
 def test_more_lines_than_a_complete_corpus_has_are_refused(tiny, tmp_path, small_windows):
     write(tiny, LINES, tmp_path / "out")
-    with pytest.raises(ValueError, match="another input: its 300 lines are not all of the first ones"):
+    with pytest.raises(ValueError, match=r"is complete with 300 lines, and this input has more.*another one"):
         write(tiny, [*LINES, "more"], tmp_path / "out")
 
 
@@ -313,6 +313,18 @@ def test_a_damaged_record_and_a_folder_of_something_else_are_refused(tiny, tmp_p
     with pytest.raises(ValueError, match="damaged or another program's"):
         corpus.open_corpus(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_call_that_fails_before_its_first_window_binds_nothing(tiny, tmp_path, small_windows):
+    with pytest.raises(FileNotFoundError):
+        write(tiny, tmp_path / "typo.txt", tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.json"))
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 5), tmp_path / "out", unit="word")
+    write(tiny, LINES, tmp_path / "out", how="max", resume=False)
+    write(tiny, LINES, tmp_path / "whole", how="max")
+    ours, whole = contents(tmp_path / "out"), contents(tmp_path / "whole")
+    assert {name: ours[name] for name in whole} == whole
 
 
 def test_without_resume_an_existing_corpus_is_refused_and_stays(tiny, tmp_path):

@@ -143,6 +143,8 @@ def test_the_learning_rate_rises_falls_and_ends_near_zero():
         ({"labels": [0] * 24}, "the same label"),
         ({"labels": [0, 1, 3, 3] * 6}, r"\[0, 1, 3\]; they must be the whole numbers from 0"),
         ({"labels": [1, 2] * 12}, "whole numbers from 0"),
+        ({"labels": [0.0, 1.0] * 12}, r"label 0 is 0\.0; a list of whole numbers"),
+        ({"labels": torch.tensor([0, 1] * 12)}, r"label 0 is tensor\(0\).*\.tolist\(\)"),
         ({"epochs": 0}, r"epochs \(0\)"),
         ({"learning_rate": -1.0}, "all above 0"),
         ({"together": 32}, "together is 32"),
