@@ -6,7 +6,9 @@ import json
 import os
 import shlex
 import sys
+import threading
 import warnings
+from _thread import interrupt_main
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +22,7 @@ TABLES = {".csv": ",", ".tsv": "\t", ".parquet": ""}  # what separates the cells
 def main(arguments: list[str]) -> int:
     """Run a command; return its exit status: 0, 2 for an error (one line on stderr) or 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
+    hook, sys.unraisablehook = sys.unraisablehook, _press_again
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -33,7 +36,17 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nStopped.", _how_to_go_on(options, arguments), file=sys.stderr)
         return 130
+    finally:
+        sys.unraisablehook = hook
     return 0
+
+
+def _press_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Raise a Ctrl-C again that fell into a __del__ of some library: Python would print it there, and go on."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, interrupt_main).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -191,10 +190,7 @@ def test_a_real_interrupt_of_a_real_process_can_be_resumed(tiny_folder, tmp_path
         signal.signal(signal.SIGINT, old)
         while process.poll() is None and '"n_lines": 10000' not in _text(tmp_path / "out" / "corpus.json"):
             time.sleep(0.05)
-        while process.poll() is None:  # Python loses one that falls into a __del__; a user presses the keys again
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=1.5)
+        process.send_signal(signal.SIGINT)
         error = process.stderr.read()
     assert process.returncode == 130, error
     assert "To go on, give the same command again" in error
@@ -204,6 +200,24 @@ def test_a_real_interrupt_of_a_real_process_can_be_resumed(tiny_folder, tmp_path
     made = bertutil.open_corpus(tmp_path / "out")
     assert (len(made.lines), made.complete) == (120_000, True)
     assert np.isfinite(made.vectors).all()
+
+
+def test_an_interrupt_that_falls_into_a_del_still_stops_the_command(run, monkeypatch):
+    class Dropped:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def embed(options):
+        Dropped()
+        time.sleep(60)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr(corpus_cli, "_embed", embed)
+    status, _, error = run("lines.txt", "out")
+    assert status == 130
+    assert "Stopped. To go on" in error
+    assert "Traceback" not in error
+    assert sys.unraisablehook is hook
 
 
 def _text(path):
