@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,15 @@ from bertutil.encoding import Encoding, encode
 from bertutil.exercises.ch07 import RARE
 from bertutil.hidden_states import hidden_states
 from bertutil.pooling import pool_sentences, pool_words
-from bertutil.probes import bootstrap_interval, entity_counts, f1, linear_probe, neighbour_accuracy, sequence_probe
+from bertutil.probes import (
+    bootstrap_interval,
+    entity_counts,
+    f1,
+    linear_probe,
+    neighbour_accuracy,
+    sequence_probe,
+    side_by_side,
+)
 from bertutil.similarity import cosine_similarity, search, self_similarity
 
 BANK = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
@@ -193,23 +201,22 @@ class Evidence:
         }
         made = {name: ([make(s) for s in train], [make(s) for s in test]) for name, make in inputs.items()}
         made["static table"] = (self.static["train"], self.static["test"])
-        return {
-            name: entity_counts(gold, sequence_probe(own, tags, other).tags) for name, (own, other) in made.items()
-        }
+        runs = side_by_side([partial(sequence_probe, own, tags, other) for own, other in made.values()])
+        return {name: entity_counts(gold, run.tags) for name, run in zip(made, runs, strict=True)}
 
     @cached_property
     def place(self) -> dict[str, Float[np.ndarray, " sentences"]]:
         """Does a sentence of the entities data name a place? 1 where the answer is right, on the test part.
 
         "commoner": always the answer that is commoner in the training part; "frozen": a linear probe on [CLS] as it
-        comes; "trained": after fine-tuning.
+        comes; "trained": after fine-tuning the upper half of the layers.
         """
         parts = datasets.entities("train"), datasets.entities("test")
         labels, gold = ([int("B-LOC" in sentence.tags) for sentence in part] for part in parts)
         train, test = (encode(self.bert, [list(sentence.words) for sentence in part]) for part in parts)
         with torch.no_grad():
             cls = [fine_tuning.cls_states(self.bert, e, torch.arange(len(e.input_ids))) for e in (train, test)]
-        trained = fine_tuning.train_cls(self.bert, train, labels, epochs=2, learning_rate=1e-4)
+        trained = fine_tuning.train_cls(self._upper_half, train, labels, epochs=2, learning_rate=2e-4)
         answers = {
             "commoner": [round(sum(labels) / len(labels))] * len(gold),
             "frozen": [int(label) for label in linear_probe(cls[0], list(map(str, labels)), cls[1])],
@@ -227,17 +234,22 @@ class Evidence:
         stories = datasets.stories()
         held_out = len(stories) // 3
         *texts, labels = fine_tuning.next_sentence_pairs(stories[held_out:])
-        model = copy.deepcopy(self.bert.model).requires_grad_(False)  # the lower half stays as it is: half the time
-        for layer in model.encoder.layer[self.bert.n_layers // 2 :]:
-            layer.requires_grad_(True)
-        bert = Bert(self.bert.name, self.bert.tokenizer, model)
-        trained = fine_tuning.train_cls(bert, encode(bert, *texts), labels, epochs=4, learning_rate=2e-4, together=2)
+        pairs = encode(self.bert, *texts)
+        trained = fine_tuning.train_cls(self._upper_half, pairs, labels, epochs=3, learning_rate=3e-4, together=2)
         found = {}
         for wrong in ("other", "same"):
             *texts, _ = fine_tuning.next_sentence_pairs(stories[:held_out], wrong)
             follows = trained.logits(encode(self.bert, *texts)).diff(dim=1).reshape(held_out, 4, 2)
             found[wrong] = (follows[..., 0] > follows[..., 1]).double().mean(dim=1).numpy()
         return found
+
+    @property
+    def _upper_half(self) -> Bert:
+        """The checkpoint, with gradients for the upper half of the layers only: training takes half the time."""
+        model = copy.deepcopy(self.bert.model).requires_grad_(False)
+        for layer in model.encoder.layer[self.bert.n_layers // 2 :]:
+            layer.requires_grad_(True)
+        return Bert(self.bert.name, self.bert.tokenizer, model)
 
 
 def find_cased() -> Path | None:

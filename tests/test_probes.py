@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -144,6 +146,33 @@ def test_the_same_seed_gives_the_same_tags_and_another_seed_others():
     (train, tags), (test, _) = sentences(40), sentences(40, seed=1)
     runs = [probes.sequence_probe(train, tags, test, seed=seed, epochs=2).tags for seed in (3, 3, 4)]
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_probes_trained_side_by_side_give_the_tags_they_give_alone():
+    (train, tags), (test, _) = sentences(40), sentences(40, seed=1)
+    calls = [partial(probes.sequence_probe, train, tags, test, seed=seed, epochs=2) for seed in range(6)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        together = probes.side_by_side(calls)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert together == [call() for call in calls]
+    assert len({str(run.tags) for run in together}) > 1
+
+
+def test_calls_side_by_side_run_at_the_same_time_and_their_errors_are_raised():
+    meeting = threading.Barrier(2, timeout=60)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert sorted(probes.side_by_side([meeting.wait, meeting.wait])) == [0, 1]
+        with pytest.raises(ZeroDivisionError):
+            probes.side_by_side([lambda: 1 // 0])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_the_seed_of_the_caller_is_left_alone():
