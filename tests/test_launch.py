@@ -101,8 +101,9 @@ def test_a_ref_with_a_slash_is_refused():
         address.parse("https://github.com/me/fork", "feature/x")
 
 
-def test_the_buttons_open_the_tag_of_this_version_or_the_main_branch():
-    assert HERE.ref in ("main", f"v{binder_check.project(ROOT)['version']}")
+def test_buttons_that_open_a_versions_tag_open_this_versions():
+    version = binder_check.project(ROOT)["version"]
+    assert not re.match(r"v\d", HERE.ref) or HERE.ref == f"v{version}"
 
 
 @pytest.mark.parametrize("notebook", [path.name for path in NOTEBOOKS])

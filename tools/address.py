@@ -3,7 +3,8 @@
 python tools/address.py check                                  which files say something else; exit status 1 if any
 python tools/address.py write                                  write all of them again, after a new version, say
 python tools/address.py set https://github.com/me/fork         move to another address: a fork, a workshop's copy
-python tools/address.py set https://github.com/me/fork --ref workshop
+python tools/address.py set https://github.com/me/fork --ref workshop      a branch for one workshop
+python tools/address.py set https://github.com/me/fork --ref v1.2.0        before the commit that gets this tag
 
 The launch links and the install cell name a tag or branch too, `ref` in pyproject.toml, so that a chapter and the
 package that it installs are of one version. Written are: the address and the ref wherever they stand in a text file,

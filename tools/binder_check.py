@@ -1,7 +1,8 @@
 """What Binder would do with this commit, without Docker: python tools/binder_check.py (Linux; 2 to 3 minutes)
 
 1. The files in binder/ can run, and repo2docker, which builds Binder's images, takes them.
-2. Every package in binder/environment.yml is written as conda wants it, and they are the ones of pyproject.toml.
+2. Every package in binder/environment.yml is written as conda wants it, and they are the ones of pyproject.toml:
+   what bertutil and the chapters need, without the tests' own.
 3. From a clean clone: pip installs the same packages into a new virtual environment, an ordinary user runs postBuild,
    which checks the checkpoint's files, `start` starts JupyterLab, and chapter 1 runs in it.
 
@@ -29,7 +30,6 @@ CONDA_NAMES = {
     "torch": "pytorch-cpu",
     "matplotlib": "matplotlib-base",
     "huggingface-hub": "huggingface_hub",
-    "playwright": "playwright-python",
 }
 INSTALLED = """
 import sys
@@ -51,9 +51,9 @@ def project(root: Path) -> Mapping:
 
 
 def requirements(root: Path) -> list[Requirement]:
-    """What the environment must hold: the package's requirements, JupyterLab's and the tests'."""
-    extras = project(root)["optional-dependencies"]
-    return [Requirement(text) for text in [*project(root)["dependencies"], *extras["lab"], *extras["test"]]]
+    """What the environment must hold: what bertutil and the chapters need."""
+    lab_needs = project(root)["optional-dependencies"]["lab"]
+    return [Requirement(text) for text in [*project(root)["dependencies"], *lab_needs]]
 
 
 def script_problems(root: Path) -> list[str]:
