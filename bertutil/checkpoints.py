@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import platformdirs
@@ -156,11 +157,17 @@ def load(
                 dtype=dtype,
                 attn_implementation=attention,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are in the report
                 local_files_only=True,
             )
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, UnpicklingError) as error:
             raise ValueError(f"{name}: no weights could be read from {folder} ({error})") from error
     model, report = loaded
+    if report["mismatched_keys"]:
+        raise ValueError(
+            f"{name}: the weights in {folder} have other shapes than its config.json says, among them "
+            f"{min(map(str, report['mismatched_keys']))}; take both from the same checkpoint"
+        )
     missing = sorted(report["missing_keys"])
     if any(not key.startswith("pooler.") for key in missing):
         raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
@@ -218,7 +225,7 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
 
 def _read_config(name: str, folder: Path) -> dict[str, object]:
     try:
-        config: dict[str, object] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(
             f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
@@ -226,6 +233,8 @@ def _read_config(name: str, folder: Path) -> dict[str, object]:
         ) from None
     except ValueError as error:
         raise ValueError(f"{name}: {folder / 'config.json'} is not valid JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{name}: {folder / 'config.json'} is no configuration of a model")
     return config
 
 
@@ -235,7 +244,10 @@ def _load_tokenizer(name: str, folder: Path) -> BertTokenizer:
             f"{name}: the folder {folder} holds no tokenizer: there is neither tokenizer.json nor vocab.txt. "
             "Write one with tokenizer.save_pretrained(folder)."
         )
-    tokenizer: BertTokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer: BertTokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library has no class of its own for a file that it cannot read
+        raise ValueError(f"{name}: no tokenizer could be read from {folder} ({error!r})") from error
     # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()

@@ -55,6 +55,8 @@ class Encoding:
 
 
 Texts = str | Sequence[str] | Sequence[Sequence[str]]
+STRIDE = 64  # pieces that neighbouring windows of a long text share
+_NO_LIST = (str, bytes, Mapping, set, frozenset)  # can be iterated over, and would not give texts in an order
 
 
 def encode(
@@ -63,7 +65,7 @@ def encode(
     pairs: Texts | None = None,
     *,
     too_long: str = "error",
-    stride: int = 64,
+    stride: int = STRIDE,
     specials: str = "text",
 ) -> Encoding:
     """Turn texts into the model's inputs: [CLS] text [SEP], or [CLS] text [SEP] second text [SEP].
@@ -72,8 +74,9 @@ def encode(
     texts in the same form. Each character that Python calls white space separates words (see split_words).
     `too_long`, for a text of more than bert.max_length tokens: "error" refuses it, "truncate" keeps the whole
     words that fit and reports the others in `dropped`, "window" cuts it at word starts into rows that share up to
-    `stride` pieces with their neighbours. `specials`: "text" takes a typed "[SEP]" for ordinary characters; "parse"
-    takes it for the special token, which then belongs to no word.
+    `stride` pieces with their neighbours (half a row where the model's rows are too short for the default).
+    `specials`: "text" takes a typed "[SEP]" for ordinary characters; "parse" takes it for the special token, which
+    then belongs to no word.
 
     An empty text gives [CLS] [SEP] and no words; an empty list gives tensors of shape [0, 0].
 
@@ -102,6 +105,8 @@ def encode(
     tokenizer = bert.tokenizer
     cls, sep = (tokenizer.cls_token_id, tokenizer.cls_token), (tokenizer.sep_token_id, tokenizer.sep_token)
     capacity = bert.max_length - (2 if pairs is None else 3)  # [CLS], and a [SEP] after each sentence
+    if too_long == "window" and not 0 <= stride < max(capacity, STRIDE + 1):
+        raise ValueError(f"stride is {stride}; it must be at least 0 and less than the {capacity} pieces of a window")
     rows: list[_Row] = []
     words: list[list[Word]] = []
     dropped: list[list[Word]] = []
@@ -206,7 +211,7 @@ class _Row(NamedTuple):
 def _as_list(texts: object) -> list[object]:
     if isinstance(texts, str):
         return [texts]
-    if isinstance(texts, Iterable) and not isinstance(texts, bytes | Mapping):
+    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LIST):
         return list(texts)
     _require_text(texts, "text 0")
     return []
@@ -226,6 +231,8 @@ def _require_text(value: object, where: str) -> str:
         remedy = "an empty cell of a table? Leave it out, or put '' in its place"
     elif isinstance(value, bytes):
         remedy = "decode it first, for instance with .decode('utf-8')"
+    elif isinstance(value, _NO_LIST):
+        remedy = "give the texts as a list, in their order"
     else:
         remedy = "turn it into a str"
     raise TypeError(f"{where} is {value!r:.40}, of type {type(value).__name__}, and not a str: {remedy}")
@@ -241,7 +248,7 @@ def _sentences(bert: Bert, texts: list[object], kind: str, specials: str) -> lis
     special_ids = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     words = []
     for i, text in enumerate(texts):
-        if isinstance(text, Iterable) and not isinstance(text, str | bytes | Mapping):
+        if isinstance(text, Iterable) and not isinstance(text, _NO_LIST):
             words.append(_given_words([_require_text(word, f"{kind} {i}, word {j}") for j, word in enumerate(text)]))
         else:
             words.append(_found_words(_require_text(text, f"{kind} {i}"), marks))
@@ -309,10 +316,11 @@ def _plan(
     ends = [_word_end(s.word_of, 0, room) for s, room in zip(sentences, rooms, strict=True)]
     if too_long == "error":
         lost = [s.words[j][0] for s, end in zip(sentences, ends, strict=True) for j in sorted({*s.word_of[end:]})]
+        windows = "too_long='window' to keep them all, " if len(sizes) == 1 else ""  # they are for single texts
         raise ValueError(
             f"text {i} has {sum(sizes)} pieces, and {name} takes {capacity} beside the special tokens: {len(lost)} "
-            f"words would be lost, from {lost[0]!r:.40} to {lost[-1]!r:.40}. Use too_long='window' to keep them all, "
-            "too_long='truncate' to go without them, or shorten the text."
+            f"words would be lost, from {lost[0]!r:.40} to {lost[-1]!r:.40}. Use {windows}too_long='truncate' to go "
+            "without them, or shorten the text."
         )
     return [[_Span(0, end, range(end)) for end in ends]]
 
@@ -334,8 +342,8 @@ def _windows(word_of: list[int], room: int, stride: int) -> list[_Span]:
     A piece in two windows is central in the one where it is further from the nearer edge: the change-over lies in
     the middle of the overlap.
     """
-    if not 0 <= stride < room:
-        raise ValueError(f"stride is {stride}; it must be at least 0 and less than the {room} pieces of a window")
+    if stride >= room:  # a model of short rows, and the default
+        stride = room // 2
     bounds, start, end = [], 0, 0
     while end < len(word_of):
         end = _word_end(word_of, start, room)

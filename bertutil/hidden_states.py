@@ -1,6 +1,7 @@
 """Chapter 5: run the model and keep what every layer says: [batch, tokens, layers, features]."""
 
 from collections.abc import Iterator, Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -22,8 +23,8 @@ def hidden_states(
     output_hidden_states. What stands at padding is of no meaning: take a mask along.
 
     Raises ValueError for a layer that does not exist, a model in training mode (its dropout would change the
-    vectors at random) and an encoding with padding on the left. Sources: the 2019 article, 3.1 to 3.2; claims
-    C12 to C14, C31.
+    vectors at random) and an encoding with padding on the left; TypeError for a text that was not encoded. Sources:
+    the 2019 article, 3.1 to 3.2; claims C12 to C14, C31.
     """
     wanted = _resolve(layers, bert.n_layers + 1)
     every = enumerate(run_layers(bert, encoding, depth=max(wanted)))
@@ -45,8 +46,8 @@ def attentions(
     claim C38.
     """
     wanted = _resolve(layers, bert.n_layers)
-    padding = (encoding.attention_mask == 0)[:, None, None, :]
     state = next(run_layers(bert, encoding, depth=0))
+    padding = (encoding.attention_mask == 0)[:, None, None, :]
     maps = []
     for layer in bert.model.encoder.layer[: max(wanted) + 1]:
         state, weights = _eager_layer(layer, state, padding)
@@ -91,13 +92,16 @@ def _resolve(layers: Sequence[int] | None, n: int) -> list[int]:
         return list(range(n))
     if isinstance(layers, int) or not len(layers):
         raise ValueError(f"layers is {layers!r}; give a list with at least one index, such as [-1], or None for all")
-    for layer in layers:
+    indices = [index(layer) for layer in layers]
+    for layer in indices:
         if not -n <= layer < n:
             raise ValueError(f"there is no layer {layer}: the indices run from 0 to {n - 1}, or from -{n} to -1")
-    return [int(layer) % n for layer in layers]
+    return [layer % n for layer in indices]
 
 
 def _check(bert: Bert, encoding: Encoding) -> None:
+    if not isinstance(encoding, Encoding):
+        raise TypeError(f"encoding is of type {type(encoding).__name__}; give what encode(bert, texts) returns")
     if bert.model.training:
         raise ValueError(
             f"the model of {bert.name} is in training mode, where dropout changes the vectors at random; "

@@ -43,11 +43,13 @@ def combine_layers(
         raise ValueError(f"unknown strategy {strategy!r}; the strategies are {', '.join(STRATEGIES)}")
     if (weights is None) == (strategy == "weighted"):
         raise ValueError("weights go with strategy='weighted', and only with it")
-    states = _at_least_float32(states)
+    states = _at_least_float32(states, "rows, tokens, layers, features")
     n = states.shape[2]
     needed = {"embeddings": 1, "last": 1}.get(strategy, 4 if strategy.endswith("4") else 2)
     if n < needed and strategy != "weighted":
-        raise ValueError(f"{strategy!r} needs {needed} layers at least, and the states have {n}")
+        raise ValueError(
+            f"{strategy!r} needs {needed} layers at least, and the states have {n}: take all layers, or 'last'"
+        )
 
     if strategy == "embeddings":
         return states[:, :, 0]
@@ -82,13 +84,14 @@ def pool_words(
     """
     if how not in ("mean", "sum", "first", "last", "max"):
         raise ValueError(f"how is {how!r}; it must be 'mean', 'sum', 'first', 'last' or 'max'")
+    vectors = _at_least_float32(vectors, "rows, tokens, features")
     if vectors.shape[:2] != encoding.input_ids.shape:
         raise ValueError(
             f"the vectors are for {list(vectors.shape[:2])} [rows, tokens], the encoding has "
             f"{list(encoding.input_ids.shape)}; pool with the encoding that the vectors were made from"
         )
     n_texts, width = len(encoding.words), max(map(len, encoding.words), default=0)
-    pieces = _at_least_float32(vectors)[encoding.central]
+    pieces = vectors[encoding.central]
     word = (encoding.text_index[:, None] * width + encoding.word_index)[encoding.central]
 
     counts = torch.bincount(word, minlength=n_texts * width)
@@ -127,6 +130,8 @@ def pool_sentences(
     """
     if how not in ("mean", "max", "cls", "mean_max", "last", "first"):
         raise ValueError(f"how is {how!r}; it must be 'mean', 'max', 'cls', 'mean_max', 'last' or 'first'")
+    vectors = _at_least_float32(vectors, "rows, tokens, features")
+    mask = torch.as_tensor(mask, device=vectors.device)
     if mask.shape != vectors.shape[:2]:
         raise ValueError(f"the mask has the shape {list(mask.shape)}, the vectors are for {list(vectors.shape[:2])}")
     if not ((mask == 0) | (mask == 1)).all():
@@ -138,7 +143,6 @@ def pool_sentences(
             f"row {empty[0]} has no token in the mask, so there is nothing to pool: is the text empty? "
             "Leave it out, or use attention_mask, which has [CLS] and [SEP]"
         )
-    vectors = _at_least_float32(vectors)
     if how == "cls":
         return vectors[:, 0] if vectors.shape[1] else vectors.sum(dim=1)
     if not len(vectors):
@@ -156,6 +160,12 @@ def pool_sentences(
     return largest if how == "max" else torch.cat([mean, largest], dim=1)
 
 
-def _at_least_float32(vectors: Tensor) -> Tensor:
-    """Sums in half precision lose digits (pitfall 19)."""
+def _at_least_float32(vectors: Tensor, axes: str) -> Tensor:
+    """Check the number of axes; sums in half precision lose digits (pitfall 19)."""
+    vectors = torch.as_tensor(vectors)
+    if vectors.ndim != len(axes.split()):
+        raise ValueError(
+            f"the vectors have the shape {list(vectors.shape)}, and it must be [{axes}]: hidden_states() has an axis "
+            "of layers, and combine_layers() makes one vector of them"
+        )
     return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors

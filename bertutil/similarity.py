@@ -53,8 +53,7 @@ def remove_mean(
     (arXiv 1702.01417); claim C20.
     """
     vectors = _rows(vectors)
-    if mean is None:
-        mean = vectors.flatten(0, -2).nanmean(dim=0)
+    mean = vectors[None].flatten(0, -2).nanmean(dim=0) if mean is None else _rows(mean)
     if mean.shape != vectors.shape[-1:]:
         raise ValueError(f"the mean has the shape {list(mean.shape)}, the vectors have {vectors.shape[-1]} features")
     return vectors - mean

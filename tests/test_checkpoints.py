@@ -220,9 +220,10 @@ def test_a_folder_with_another_kind_of_model_is_refused_by_its_type(tmp_path):
 
 
 def test_a_folder_with_a_broken_config_is_refused(folder):
-    (folder / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="not valid JSON"):
-        bertutil.load(folder)
+    for text, message in (("{", "not valid JSON"), ("[]", "no configuration of a model")):
+        (folder / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            bertutil.load(folder)
 
 
 def test_a_folder_without_weights_is_refused(folder):
@@ -238,6 +239,20 @@ def test_a_folder_with_weights_cut_short_is_refused(folder):
         bertutil.load(folder)
 
 
+def test_a_folder_with_a_broken_pytorch_file_is_refused(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"no weights at all")
+    with pytest.raises(ValueError, match="no weights could be read"):
+        bertutil.load(folder)
+
+
+def test_weights_of_other_shapes_than_the_config_says_are_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    with pytest.raises(ValueError, match=r"other shapes than its config\.json says.*\[64.*\[48"):
+        bertutil.load(folder)
+
+
 def test_a_folder_with_the_weights_of_something_else_is_refused(folder):
     from safetensors.torch import save_file
 
@@ -249,6 +264,13 @@ def test_a_folder_with_the_weights_of_something_else_is_refused(folder):
 def test_a_folder_without_a_tokenizer_is_refused(folder):
     (folder / "tokenizer.json").unlink()
     with pytest.raises(ValueError, match=r"neither tokenizer\.json nor vocab\.txt"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON"])
+def test_a_folder_with_a_broken_tokenizer_is_refused(folder, text):
+    (folder / "tokenizer.json").write_text(text)
+    with pytest.raises(ValueError, match="no tokenizer could be read"):
         bertutil.load(folder)
 
 

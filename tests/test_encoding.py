@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import BertConfig, BertModel
 
 import bertutil
 
@@ -295,13 +296,26 @@ def test_rows_know_the_text_they_belong_to(tiny):
 
 @pytest.mark.parametrize("stride", [-1, 510, 10_000])
 def test_a_stride_that_makes_no_window_is_refused(tiny, stride):
-    with pytest.raises(ValueError, match=f"stride is {stride}; .* less than the 510 pieces"):
-        bertutil.encode(tiny, LONG, too_long="window", stride=stride)
+    for text in (LONG, "short"):
+        with pytest.raises(ValueError, match=f"stride is {stride}; .* less than the 510 pieces"):
+            bertutil.encode(tiny, text, too_long="window", stride=stride)
+
+
+def test_a_model_of_short_rows_has_windows_too(bert):
+    config = BertConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, max_position_embeddings=64
+    )
+    short = bertutil.Bert("short", bert.tokenizer, BertModel(config).eval())
+    encoding = bertutil.encode(short, "a " * 100, too_long="window")
+    assert encoding.attention_mask.sum(1).tolist() == [64, 64, 40]  # 62 pieces, and 31 of them again in the next row
+    assert len(bertutil.embed(short, ["a " * 100], unit="word", strategy="last")[0]) == 100
 
 
 def test_a_pair_that_is_too_long_is_not_cut_into_windows(tiny):
     with pytest.raises(ValueError, match=r"text 0 and its pair have 602 pieces.*windows are for single texts"):
         bertutil.encode(tiny, "a " * 600, "b c", too_long="window")
+    with pytest.raises(ValueError, match=r"text 0 has 602 pieces.*Use too_long='truncate' to go without them"):
+        bertutil.encode(tiny, "a " * 600, "b c")
 
 
 def test_a_text_of_100_000_characters_is_one_unknown_word_or_many_windows(tiny):
@@ -333,7 +347,9 @@ def test_no_texts_give_empty_tensors(tiny):
         (float("nan"), TypeError, "text 0 is nan.*empty cell"),
         (b"bytes", TypeError, r"text 0 is b'bytes'.*decode"),
         (7, TypeError, "text 0 is 7, of type int"),
-        ({"a": "b"}, TypeError, "text 0 is .*of type dict"),
+        ({"a": "b"}, TypeError, "text 0 is .*of type dict.*as a list"),
+        ({"a", "b"}, TypeError, "text 0 is .*of type set.*as a list, in their order"),
+        (["good", {"a", "b"}], TypeError, "text 1 is .*of type set"),
         (["good", None], TypeError, "text 1 is None"),
         (["good", float("nan")], TypeError, "text 1 is nan"),
         (["good", b"bytes"], TypeError, "text 1 is b'bytes'"),

@@ -75,6 +75,19 @@ def test_a_layer_that_does_not_exist_is_refused_with_the_range(tiny, layers):
         bertutil.hidden_states(tiny, bertutil.encode(tiny, "x"), layers=layers)
 
 
+@pytest.mark.parametrize("layers", [[1.5], ["1"], "all"])
+def test_layers_that_are_no_integers_are_refused(tiny, layers):
+    with pytest.raises(TypeError, match="integer"):
+        bertutil.hidden_states(tiny, bertutil.encode(tiny, "x"), layers=layers)
+
+
+@pytest.mark.parametrize("text", ["not encoded", ["not", "encoded"]])
+def test_a_text_that_was_not_encoded_is_refused(tiny, text):
+    for function in (bertutil.hidden_states, bertutil.attentions):
+        with pytest.raises(TypeError, match=r"give what encode\(bert, texts\) returns"):
+            function(tiny, text)
+
+
 def test_a_model_in_training_mode_is_refused(tiny):
     tiny.model.train()
     try:

@@ -144,8 +144,11 @@ def test_pitfall_16_segment_ids_by_position_are_taken_for_the_mask(bert):
 
 def test_pitfall_17_dropout_is_off_and_two_runs_are_equal(tiny):
     encoding = bertutil.encode(tiny, LONG)
-    assert BertModel(tiny.model.config).eval().training is False
+    assert not tiny.model.training
     assert torch.equal(last_layer(tiny, encoding), last_layer(tiny, encoding))
+    fresh = bertutil.Bert("in training mode", tiny.tokenizer, BertModel(tiny.model.config))
+    with pytest.raises(ValueError, match=r"training mode.*eval\(\)"):
+        bertutil.hidden_states(fresh, encoding)
 
 
 def test_pitfall_18_the_batch_and_the_kind_of_attention_matter_only_in_the_last_digits(bert):

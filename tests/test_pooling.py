@@ -102,6 +102,23 @@ def test_vectors_of_another_encoding_are_refused(tiny):
         bertutil.pool_words(torch.ones(1, 9, 2), encoding)
 
 
+def test_vectors_with_an_axis_too_many_or_too_few_are_refused(tiny):
+    encoding = bertutil.encode(tiny, "one text")
+    states = bertutil.hidden_states(tiny, encoding)
+    with pytest.raises(ValueError, match=r"shape \[1, 4, 4, 32\], .* be \[rows, tokens, features\].*combine_layers"):
+        bertutil.pool_words(states, encoding)
+    with pytest.raises(ValueError, match=r"shape \[1, 4, 4, 32\], .* be \[rows, tokens, features\].*combine_layers"):
+        bertutil.pool_sentences(states, encoding.attention_mask)
+    with pytest.raises(ValueError, match=r"shape \[1, 4, 32\], .* be \[rows, tokens, layers, features\]"):
+        bertutil.combine_layers(states[:, :, -1])
+
+
+def test_a_mask_may_be_an_array_or_a_list():
+    vectors, mask = torch.randn(2, 3, 4), torch.tensor([[1, 1, 0], [1, 1, 1]])
+    for same in (mask.numpy(), mask.tolist(), mask.bool().numpy()):
+        assert torch.equal(bertutil.pool_sentences(vectors, same), bertutil.pool_sentences(vectors, mask))
+
+
 def test_an_unknown_way_of_pooling_is_refused(tiny):
     encoding = bertutil.encode(tiny, "one text")
     with pytest.raises(ValueError, match="how is 'average'"):

@@ -93,6 +93,13 @@ def test_a_mean_from_elsewhere_is_subtracted_in_any_number_of_dimensions():
         bertutil.remove_mean(vectors, torch.ones(3))
 
 
+@pytest.mark.filterwarnings("error")
+def test_vectors_and_their_mean_may_be_arrays():
+    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    for mean in (vectors.mean(axis=0), None):
+        assert_close(bertutil.remove_mean(vectors, mean), torch.from_numpy(vectors - vectors.mean(axis=0)))
+
+
 def test_the_baseline_is_the_mean_cosine_of_different_rows():
     vectors = torch.randn(40, 16, generator=torch.Generator().manual_seed(0)) + 1
     cosines = bertutil.cosine_similarity(vectors)
