@@ -839,6 +839,13 @@ def two_kinds_of_pairs(panels: dict[str, dict[str, list[float]]], *, xlabel: str
     return figure
 
 
+def spread(values: ArrayLike) -> str:
+    """Say where the numbers of a histogram lie, for its `alt`: their mean, and the range of the middle 90 %."""
+    numbers = np.asarray(values, dtype=float)
+    low, high = np.quantile(numbers, [0.05, 0.95])
+    return f"mean {numbers.mean():.2f}, nine in ten from {low:.2f} to {high:.2f}"
+
+
 @rc_context(STYLE)
 def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Figure:
     """For each way of searching, the share of the queries whose answer is among the first k of `size` texts.
@@ -861,7 +868,7 @@ def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Fig
     ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k <= size]
     axes.set_xticks(ticks, [str(k) for k in ticks])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel=f"k: how many of the {size} texts are looked at, best first", ylabel="share of questions found")
+    axes.set(xlabel=f"k: how many of the {size} texts are looked at, best first", ylabel="share of answers found")
     axes.grid(color="#E5E5E5")
     axes.set_axisbelow(True)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -884,6 +891,14 @@ def _senses(axes: Axes, points: ArrayLike, senses: list[str], size: float) -> No
     axes.set(xlim=(middle[0] - span, middle[0] + span), ylim=(middle[1] - span, middle[1] + span))
     axes.set(xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set(visible=True, color="#CCCCCC")
+
+
+def strays(points: ArrayLike, senses: list[str]) -> int:
+    """How many points lie nearer to the middle of another sense: what a picture of senses shows, for its `alt`."""
+    places, names = np.asarray(points), list(dict.fromkeys(senses))
+    middles = np.stack([places[np.array(senses) == name].mean(axis=0) for name in names])
+    nearest = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1)
+    return sum(names[i] != sense for i, sense in zip(nearest, senses, strict=True))
 
 
 @rc_context(STYLE)
