@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -88,7 +89,7 @@ def check_checkpoint() -> Iterator[Result]:
         try:
             import_module(name)
         except Exception as error:  # a broken library can raise anything
-            remedy = f"pip install --force-reinstall {name}, or {INSTALL}"
+            remedy = f"pip uninstall -y {name}, then {INSTALL}"
             if name == "torch" and os.name == "nt":
                 remedy += "; on Windows torch also needs the Microsoft Visual C++ Redistributable"
             finding = f"{name} cannot be imported ({type(error).__name__}: {error})"
@@ -192,14 +193,16 @@ def _container_memory() -> int | None:
     """What a container's limit leaves, as on Binder; None where there is no limit."""
     folder = Path("/sys/fs/cgroup")
     try:
-        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
+        limit, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
+        files = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
     except (OSError, ValueError):  # no such files, or the word "max"
         return None
+    return limit - used + (int(files[1]) if files else 0)  # copies of files are given up where memory is short
 
 
 def check_disk() -> Iterator[Result]:
     """Enough disk is free where the notebooks and the hub's files are kept."""
-    for place in {str(Path.cwd()), str(_existing(_hub_folder()))}:
+    for place in dict.fromkeys((str(Path.cwd()), str(_existing(_hub_folder())))):
         yield _enough("disk", shutil.disk_usage(place).free, f"free at {place}", "make room there")
 
 
@@ -235,7 +238,7 @@ def check_write_access() -> Iterator[Result]:
                 pass
         except OSError as error:
             failed = True
-            finding = f"no file can be written in {place} ({error}): {consequence}"
+            finding = f"no file can be written in {place} ({error.strerror or error}): {consequence}"
             yield Result("write access", status, finding, f"make that folder writable, or {way_out}")
     if not failed:
         yield Result("write access", OK, ", ".join(str(place) for place, *_ in places))
@@ -266,7 +269,7 @@ def check_hub() -> Iterator[Result]:
                 answer.append("")
         except urllib.error.HTTPError as error:
             answer.append(f"HTTP {error.code} {error.reason}")
-        except (OSError, ValueError) as error:
+        except Exception as error:  # an address or a proxy that is none raises several kinds
             answer.append(str(getattr(error, "reason", error)))
 
     # a thread, because the time-out does not count the look-up of the name
@@ -280,8 +283,7 @@ def check_hub() -> Iterator[Result]:
     finding = f"{address} cannot be reached ({answer[0] if answer else f'no answer in {HUB_SECONDS} s'})"
     remedy = "nothing, if you stay with the default checkpoint, which needs no network; otherwise "
     if proxy:
-        parts = urlsplit(proxy)
-        finding += f"; requests go through the proxy {parts.scheme}://{parts.hostname}:{parts.port}"
+        finding += f"; requests go through the proxy {proxy if '://' in proxy else f'http://{proxy}'}"
         remedy += f"ask for {urlsplit(address).hostname} to be allowed there, or bring the checkpoint as a folder"
     else:
         remedy += "look at the connection, or bring the checkpoint as a folder"
@@ -306,49 +308,36 @@ def check_processors() -> Iterator[Result]:
 CHECKS: tuple[Callable[[], Iterator[Result]], ...] = (
     check_python,
     check_packages,
+    check_memory,  # before anything large is loaded
+    check_disk,
+    check_write_access,
     check_hub,  # before the checkpoint's check, which switches the hub off
     check_checkpoint,
     check_kernel,
-    check_memory,
-    check_disk,
-    check_write_access,
     check_processors,
 )
 
 
-def examine() -> list[Result]:
-    """Run all checks. What a check itself stumbles over is a result too."""
-    results: list[Result] = []
+def examine() -> Iterator[Result]:
+    """Run all checks, and give each result when it is there. What a check itself stumbles over is a result too."""
     for check in CHECKS:
         try:
-            results.extend(check())
+            for result in check():
+                yield Result(result.name, result.status, _private(result.detail), _private(result.remedy))
         except Exception as error:
-            finding = f"the check itself stopped with {type(error).__name__}: {error}"
-            results.append(Result(check.__name__.removeprefix("check_"), PROBLEM, finding, "please report this"))
-    return [Result(r.name, r.status, _private(r.detail), _private(r.remedy)) for r in results]
+            finding = _private(f"the check itself stopped with {type(error).__name__}: {error}")
+            yield Result(check.__name__.removeprefix("check_"), PROBLEM, finding, "please report this")
 
 
 def _private(text: str) -> str:
-    """The text on one line, without the home folder and the user's name in a path."""
-    for home in {str(Path.home()), str(Path.home().resolve())} - {"/"}:
-        text = re.sub(rf"{re.escape(home)}(?![\w-])", "~", text)
-    try:
-        user = re.escape(getpass.getuser())
-    except (OSError, KeyError, ImportError):  # an account without a name
-        user = "$^"
-    return " ".join(re.sub(rf"(?<=[/\\]){user}(?=[/\\]|$)", "USER", text).split())
-
-
-def report(results: list[Result], seconds: float) -> str:
-    """The results as plain text, and the verdict."""
-    lines = [f"bertutil {metadata.version('bertutil')}, doctor"]
-    for result in results:
-        lines.append(f"{result.status:8} {result.name:13} {result.detail}")
-        if result.remedy:
-            lines.append(f"{'':22} what to do: {result.remedy}")
-    n = sum(result.status == PROBLEM for result in results)
-    verdict = "Healthy: the chapters will run here." if n == 0 else f"{n} problem{'s' * (n > 1)} to solve, see above."
-    return "\n".join([*lines, f"{verdict} ({seconds:.0f} s)"])
+    """The text on one line, without the home folder, the user's name in a path, and passwords in addresses."""
+    text = re.sub(r"(?<=://)\S*@", "", text)
+    with suppress(RuntimeError):  # an account without a home
+        for home in {str(Path.home()), str(Path.home().resolve())} - {"/"}:
+            text = re.sub(rf"{re.escape(home)}(?![\w-])", "~", text)
+    with suppress(OSError, KeyError, ImportError):  # an account without a name
+        text = re.sub(rf"(?<=[/\\]){re.escape(getpass.getuser())}(?=[/\\]|$)", "USER", text)
+    return " ".join(text.split())
 
 
 def main(arguments: list[str]) -> int:
@@ -359,12 +348,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments[1:])
     start = time.monotonic()
-    results = examine()
+    if not options.json:
+        print(f"bertutil {metadata.version('bertutil')}, doctor (takes about ten seconds)", flush=True)
+    results = []
+    for result in examine():
+        results.append(result)
+        if not options.json:
+            print(f"{result.status:8} {result.name:13} {result.detail}", flush=True)
+            print(f"{'':22} what to do: {result.remedy}\n" * bool(result.remedy), end="", flush=True)
     seconds = time.monotonic() - start
-    healthy = all(result.status != PROBLEM for result in results)
+    n = sum(result.status == PROBLEM for result in results)
     if options.json:
         checks = [asdict(result) for result in results]
-        print(json.dumps({"healthy": healthy, "seconds": round(seconds, 1), "checks": checks}, indent=1))
+        print(json.dumps({"healthy": n == 0, "seconds": round(seconds, 1), "checks": checks}, indent=1))
     else:
-        print(report(results, seconds))
-    return 0 if healthy else 1
+        problems = f"{n} problem{'s' * (n > 1)} to solve, see above."
+        print(f"{problems if n else 'Healthy: the chapters will run here.'} ({seconds:.0f} s)")
+    return 0 if n == 0 else 1

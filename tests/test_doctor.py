@@ -201,7 +201,7 @@ def test_a_torch_that_cannot_be_imported_is_named_and_all_other_checks_are_made(
     assert result.returncode == 1
     found = [text for text in lines(result, "problem") if " checkpoint " in text]
     assert "torch cannot be imported (OSError: libtorch_cpu.so: cannot open" in found[0]
-    assert "pip install --force-reinstall torch" in found[0]
+    assert "pip uninstall -y torch, then in the folder of the repository: pip install -r requirements.txt" in found[0]
     names = {line.split()[1] for line in result.stdout.splitlines()[1:-1] if line[0] != " "}
     assert names >= {"Python", "packages", "hub", "checkpoint", "kernel", "memory", "disk", "write", "cores", "GPU"}
 
@@ -267,6 +267,16 @@ def test_a_proxy_that_blocks_the_hub_is_a_warning_that_names_it_and_keeps_the_pa
     assert result.returncode == 0
 
 
+@pytest.mark.parametrize(
+    "proxy", ["me:secret@127.0.0.1:9", "http://me:sec/ret@127.0.0.1:9", "http://127.0.0.1:secret@x"]
+)
+def test_a_proxy_that_is_written_oddly_is_no_traceback_and_no_leak(run, proxy, capsys):
+    result = run("hub", HTTPS_PROXY=proxy, NO_PROXY="", no_proxy="")
+    assert f"requests go through the proxy http://{proxy.rpartition('@')[2]}" in result.stdout
+    assert "cret" not in result.stdout
+    assert capsys.readouterr().err == ""
+
+
 def test_a_hub_that_is_switched_off_or_answers_is_no_warning(run):
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -312,6 +322,35 @@ def test_too_little_memory_and_disk_are_problems(monkeypatch):
     monkeypatch.setattr(doctor, "_container_memory", lambda: 200_000_000)
     (result,) = doctor.check_memory()
     assert (result.status, result.detail) == ("problem", "0.2 GB free; 1 GB is needed")
+
+
+def test_an_account_without_a_home_and_a_name_gets_a_report(run, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("~").expanduser())  # as where there is no HOME
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.setattr(getpass, "getuser", lambda: (_ for _ in ()).throw(KeyError("getpwuid(): uid not found")))
+    result = run("disk", XDG_CACHE_HOME="", HF_HOME="")
+    assert "Could not determine home directory" in only_problem(result)
+
+
+def test_what_was_found_is_shown_before_the_next_check_begins(capsys, monkeypatch):
+    def check_first():
+        yield doctor.Result("first", doctor.OK, "found")
+
+    def check_second():
+        assert "ok       first         found" in capsys.readouterr().out
+        yield doctor.Result("second", doctor.OK, "found")
+
+    monkeypatch.setattr(doctor, "CHECKS", (check_first, check_second))
+    assert main(["doctor"]) == 0
+
+
+def test_a_container_s_cache_of_files_is_free_memory(tmp_path, monkeypatch):
+    for name, text in {"max": "3000\n", "current": "2500\n", "stat": "file 900\ninactive_file 700\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(doctor, "Path", lambda folder: {"/sys/fs/cgroup": tmp_path}[folder])
+    assert doctor._container_memory() == 3000 - 2500 + 700
+    (tmp_path / "memory.max").write_text("max\n")
+    assert doctor._container_memory() is None
 
 
 def test_a_check_that_stumbles_is_a_result_and_not_a_traceback(monkeypatch):
