@@ -31,7 +31,9 @@ def gather(source: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     exported = set(re.findall(r'^    "(\w+)",$', (ROOT / "bertutil/__init__.py").read_text(encoding="utf-8"), re.M))
     pages = [reference(ROOT / f"bertutil/{name}.py", exported) for name in MODULES]
-    (source / "_start.md").write_text(readme.split("\n## Start\n")[1].split("\n## ")[0], encoding="utf-8")
+    start = readme.split("\n## Start\n")[1].split("\n## ")[0]
+    start = start.replace("this repository", "[the repository](repository:)")
+    (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
     (source / "_modules.md").write_text("\n".join(pages), encoding="utf-8")
     (source / "_plots.md").write_text(reference(ROOT / "bertutil/plots.py", exported), encoding="utf-8")
