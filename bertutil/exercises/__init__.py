@@ -3,6 +3,7 @@
 A chapter's exercises stand in a module of its number, for instance `from bertutil.exercises import ch03`.
 """
 
+import copy
 import dis
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,14 @@ from typing import Any
 EMPTY_BODY = 3  # instructions: begin, load None, return it; how many of them there are depends on Python
 REMEDIES = {  # what Python says, and what to do about it
     "Boolean value of Tensor": "between tensors write & and |, with brackets, and not `and`, `or`, `not`",
-    "could not infer output dtype": "turn True and False into numbers first, by .float()",
+    "could not infer output dtype": "a mean needs numbers with a decimal point: write .float() first",
 }
+DATA: Mapping[type, str] = {  # what a function can write into, beside a tensor, and what to do instead
+    list: "list that it is given; make a new one, such as [*old, new]",
+    dict: "dictionary that it is given; make a new one: old | {key: value}",
+    tuple: "tensors that it is given; work on copies: x.clone()",
+}
+TENSOR = "tensor that it is given; work on a copy: x.clone()"
 
 
 class NotTried(Exception):
@@ -70,11 +77,13 @@ def call(function: Any, *arguments: Any) -> Any:
     """Call the learner's function.
 
     Raises NotTried where it is the untouched stub (its body is empty, it returns ..., or it raises
-    NotImplementedError) and Wrong where it is no function, returns None after some work, or raises another error.
+    NotImplementedError) and Wrong where it is no function, returns None after some work, raises another error, or
+    writes into a tensor, a list or a dictionary that it is given.
     """
     if not callable(function):
         raise Wrong(f"hand in the function itself, by its name alone; this is of the type {type(function).__name__}")
     shown = ", ".join(text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") for a in arguments)
+    before = [copy.deepcopy(a) if type(a) in DATA or hasattr(a, "clone") else a for a in arguments]
     try:
         result = function(*arguments)
     except NotImplementedError:
@@ -89,7 +98,16 @@ def call(function: Any, *arguments: Any) -> Any:
             f"called with ({shown}), your function returned None: is a return missing? (print shows a value, and "
             "does not return it)"
         )
+    for argument, kept in zip(arguments, before, strict=True):
+        if not _same(argument, kept):
+            raise Wrong(f"your function changes the {DATA.get(type(argument), TENSOR)}")
     return result
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a is b or bool(a.equal(b) if hasattr(a, "equal") else a == b)
 
 
 def _is_empty(function: Any) -> bool:
@@ -103,7 +121,7 @@ def number(answer: Any) -> float:
     try:
         if isinstance(answer, str | bytes):
             raise TypeError
-        return float(answer)
+        return float(answer.detach() if hasattr(answer, "detach") else answer)
     except (TypeError, ValueError, RuntimeError):
         shape = f" of the shape {list(answer.shape)}" if hasattr(answer, "shape") else ""
         raise Wrong(f"return one number; your function returns a {type(answer).__name__}{shape}") from None
@@ -133,6 +151,10 @@ def compare(
     for reason, values in {**slips, **common}.items():
         if equal(values):
             raise Wrong(reason)
+    if len(set(answers)) == 1 < len(set(expected)):
+        raise Wrong(
+            f"your function gives {answers[0]:,.6g} in every case; does it use what it is given, and only that?"
+        )
     answer, right, case = next(row for row in zip(answers, expected, cases, strict=True) if not _near(row[0], row[1]))
     shown = f"for {case} your function gives {answer:,.6g}, and {right:,.6g} is right"
     if math.isnan(answer):
@@ -141,6 +163,8 @@ def compare(
 
 
 def _rounded(value: float) -> list[float]:
+    if abs(value) < 1:  # a share of 1 or 0 has other reasons than rounding
+        return [round(value, 2), round(value, 3)]
     return [math.floor(value), *(round(value, digits) for digits in range(4))]
 
 

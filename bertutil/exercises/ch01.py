@@ -15,7 +15,8 @@ def _modules() -> list[nn.Module]:
     layer = nn.Linear(3, 5)
     frozen = nn.Sequential(nn.Linear(2, 2, bias=False), nn.LayerNorm(2))
     frozen[0].requires_grad_(False)
-    return [layer, frozen, nn.Sequential(nn.Embedding(11, 4), nn.Linear(4, 7), nn.ReLU())]
+    nested = nn.Sequential(nn.Embedding(11, 4), nn.Linear(4, 7), nn.ReLU())
+    return [layer, frozen, nested, nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))]  # the last one has buffers too
 
 
 def _judge_count(answer: Any) -> None:
@@ -39,13 +40,24 @@ def _judge_count(answer: Any) -> None:
         "that counts the matrices only; a bias is a parameter too": [
             sum(p.numel() for p in t if p.ndim == 2) for t in tensors
         ],
+        "these are bytes; a number takes several of them (see exercise 1.3)": [
+            sum(p.nbytes for p in t) for t in tensors
+        ],
+        "state_dict() holds buffers too, which are no parameters: take module.parameters()": [
+            sum(t.numel() for t in module.state_dict().values()) for module in modules
+        ],
         "that is the first tensor alone; add all of them up": [t[0].numel() for t in tensors],
         "that is the last tensor alone; add all of them up": [t[-1].numel() for t in tensors],
         "that looks inside the parts of the module only; module.parameters() has its own parameters too": [
             sum(p.numel() for child in module.children() for p in child.parameters()) for module in modules
         ],
     }
-    compare(found, [sum(p.numel() for p in t) for t in tensors], slips, [str(module) for module in modules])
+    compare(
+        found,
+        [sum(p.numel() for p in t) for t in tensors],
+        slips,
+        [" ".join(str(module).split()) for module in modules],
+    )
 
 
 def _one_number(answer: Any) -> float:
@@ -93,6 +105,9 @@ def _judge_embeddings(answer: Any) -> None:
         "there is one LayerNorm, behind the sum of the three, and not one for each table": each(
             lambda w, p, s, f: (w + p + s + 6) * f
         ),
+        "the product comes before the sum: put the rows in brackets, (words + positions + ...) * features": each(
+            lambda w, p, s, f: w + p + s * f + 2 * f
+        ),
         "that is how many rows the tables have; each row has config.hidden_size numbers": each(
             lambda w, p, s, f: w + p + s
         ),
@@ -117,7 +132,12 @@ def _judge_embeddings(answer: Any) -> None:
 
 
 def _judge_megabytes(answer: Any) -> None:
-    modules = [nn.Linear(1000, 500), nn.Linear(1000, 500).to(torch.float16), nn.Linear(200, 300).double()]
+    modules: list[nn.Module] = [
+        nn.Linear(1000, 500),
+        nn.Linear(1000, 500).to(torch.float16),
+        nn.Linear(500, 300).double(),
+        nn.Sequential(nn.Linear(1000, 500), nn.Linear(500, 100).half()),
+    ]
     found = [number(call(answer, module)) for module in modules]
     numbers = [sum(p.numel() for p in module.parameters()) for module in modules]
     size = [sum(p.numel() * p.element_size() for p in module.parameters()) for module in modules]
@@ -136,8 +156,11 @@ def _judge_megabytes(answer: Any) -> None:
             sum(p.element_size() for p in module.parameters()) / 1e6 for module in modules
         ],
         "that is the first tensor alone; add all of them up": [next(m.parameters()).nbytes / 1e6 for m in modules],
+        "the parts of a model can differ in precision: ask each tensor for its element_size()": [
+            n * next(m.parameters()).element_size() / 1e6 for n, m in zip(numbers, modules, strict=True)
+        ],
     }
-    cases = [f"a layer in {next(module.parameters()).dtype}" for module in modules]
+    cases = [*(f"a layer in {next(module.parameters()).dtype}" for module in modules[:3]), "layers of two precisions"]
     compare(found, [b / 1e6 for b in size], slips, cases)
 
 

@@ -32,14 +32,9 @@ def tiny_model(seed: int) -> BertModel:
 def _judge_lay_out(function: Any) -> None:
     cls, sep = 7, 9
     for first, second in [([21, 22, 23], None), ([31], [41, 42]), ([51, 52], [61, 62, 63])]:
-        given = list(first), None if second is None else list(second)
-        answer = call(function, *given, cls, sep)
+        answer = call(function, list(first), second and list(second), cls, sep)
         if isinstance(answer, str):
             raise Wrong(f"return a list of ids; this is the text {answer!r:.40}")
-        if given != (first, second):
-            raise Wrong(
-                "your function changes the lists it is given; build a new list instead, such as [cls, *first]"
-            )
         try:
             row = [int(i) for i in answer]
         except (TypeError, ValueError):
@@ -84,10 +79,7 @@ def _judge_text_mask(function: Any) -> None:
         ["[CLS]", "[UNK]", "was", "wide", ".", "[SEP]", "[PAD]", "[PAD]", "[PAD]", "[PAD]"],
     ]
     ids = torch.tensor(tokenizer.convert_tokens_to_ids([token for row in rows for token in row])).reshape(2, -1)
-    given = ids.clone()
-    answer = call(function, given, tokenizer)
-    if not torch.equal(given, ids):
-        raise Wrong("your function changes the tensor of ids; make a new one")
+    answer = call(function, ids, tokenizer)
     if not isinstance(answer, Tensor) or answer.shape != ids.shape:
         what = (
             f"has the shape {list(answer.shape)}" if isinstance(answer, Tensor) else f"is a {type(answer).__name__}"

@@ -69,7 +69,7 @@ def _judge_wordpiece(answer: Any) -> None:
     vocab = _vocabulary()
     rng = random.Random()
     words = ["bed", "bedrooms", "embeddings", "seashell", "riverbank", "roombed", "b", "embed"]
-    words += ["done✓", "✓", "done✓bed", "x" * 100, "x" * 101, "x" * 40 + "✓", ""]
+    words += ["done✓", "✓", "done✓bed", "Bed", "x" * 100, "x" * 101, "x" * 40 + "✓", ""]
     words += ["".join(rng.choices("bedroomsaxi✓", weights=[8] * 11 + [1], k=rng.randint(2, 12))) for _ in range(60)]
     for word in words:
         vocab.asked = 0
@@ -131,9 +131,9 @@ wordpiece = Exercise(
 
 
 def _judge_isolate(answer: Any) -> None:
-    known = set("abcdefghijklmnopqrstuvwxyz.,!-'")
+    known = set("Babcdefghijklmnopqrstuvwxyzé.,!-'")
     texts = ["love👍", "love 👍", "👍love", "done✓ and ☃done", "so☃so", "a👍☃b", "no change here, it's fine.", "☃"]
-    texts += ["don't-do✓that!", "", "  two   spaces ✓", "tab\t✓tab"]
+    texts += ["don't-do✓that!", "", "  two   spaces ✓", "tab\t✓tab", "Bé✓", "no#sign"]
     for text in texts:
         found = call(answer, text, _is_known(known))
         pieces = [f" {c} " if not c.isspace() and c not in known else c for c in text]

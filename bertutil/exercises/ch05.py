@@ -57,10 +57,7 @@ def _judge_cosine_without(function: Any) -> None:
     for n, feature in [(6, 2), (9, 0), (5, 4)]:
         a, b = torch.randn(2, n, generator=generator)
         a[feature], b[feature] = -7.0, -9.0
-        given = a.clone(), b.clone()
-        answer = number(call(function, *given, feature))
-        if not (torch.equal(given[0], a) and torch.equal(given[1], b)):
-            raise Wrong("your function changes the vectors it is given; work on a copy, for instance a.clone()")
+        answer = number(call(function, a, b, feature))
         kept = torch.arange(n) != feature
         if _near(answer, _cosine(a[kept], b[kept])):
             continue

@@ -48,6 +48,14 @@ def _mix_reason(answer: Tensor, states: Tensor, scores: Tensor, gamma: float) ->
             "this is the mean over the layers; the weights sum to 1: add up",
         ),
         (states.mean(dim=1) * gamma, "all layers count the same; each must count by its own weight"),
+        (states.sum(dim=1) * gamma, "the layers are added up without weights"),
+        (_mix(states, scores.exp()) * gamma, "exp(scores) must be divided by its sum; softmax does both"),
+        (
+            _mix(states, scores / scores.sum()) * gamma,
+            "the softmax takes the exponential before it divides by the sum",
+        ),
+        (_mix(states, weights) + gamma, "gamma is added; multiply by it"),
+        (states[:, int(scores.argmax())] * gamma, "this is the layer with the highest score alone"),
         (_mix(states.flip(1), weights) * gamma, "the weights go with the layers in the wrong order"),
     ]:
         if torch.allclose(answer.float(), wrong, atol=1e-5):
@@ -64,12 +72,12 @@ def _judge_spans(function: Any) -> None:
         if found == [slip(text.split()) for text in TAGGED]:
             raise Wrong(reason)
     text, own, expected = next(row for row in zip(TAGGED, found, right, strict=True) if row[1] != row[2])
-    raise Wrong(f"for {text}: it returns {sorted(map(str, own))}; expected is {sorted(expected)}")
+    raise Wrong(f"for {text}: it returns {sorted(own, key=str)}; expected is {sorted(expected)}")
 
 
 def _as_spans(answer: Any, text: str) -> set[Any]:
     if isinstance(answer, str | dict) or not hasattr(answer, "__iter__"):
-        raise Wrong(f"return a list or set of tuples (kind, start, end); this is a {type(answer).__name__}")
+        raise Wrong(f"return a list or set of tuples (kind, start, end); this is of the type {type(answer).__name__}")
     try:
         found = [tuple(span) if isinstance(span, tuple | list) else span for span in answer]
     except TypeError:  # a tensor of no dimension has __iter__, and cannot be gone through

@@ -16,10 +16,7 @@ def _judge_nearest(function: Any) -> None:
     for n_queries, n_texts, k, seed in ((3, 7, 2, 0), (2, 9, 4, 1), (4, 6, 1, 2), (1, 5, 5, 3)):
         queries = _random(n_queries, 6, seed=seed) * torch.arange(1, n_queries + 1)[:, None]
         corpus = _random(n_texts, 6, seed=seed + 10) * (1 + 4 * torch.arange(n_texts) % 7)[:, None] + 0.5
-        before = queries.clone(), corpus.clone()
         answer = call(function, queries, corpus, k)
-        if not (torch.equal(queries, before[0]) and torch.equal(corpus, before[1])):
-            raise Wrong("your function has changed the tensors that it was given; work on new ones")
         cosines = torch.cosine_similarity(queries[:, None], corpus[None], dim=2)
         if isinstance(answer, tuple):
             raise Wrong("your function returns several things; return the indices alone")
@@ -65,10 +62,7 @@ def _judge_reciprocal_rank(function: Any) -> None:
     for n, size, seed in ((4, 6, 0), (5, 9, 1), (3, 20, 2)):
         scores = _random(n, size, seed=seed)
         right = torch.randint(size, (n,), generator=torch.Generator().manual_seed(seed))
-        before = scores.clone()
         answer = call(function, scores, right)
-        if not torch.equal(scores, before):
-            raise Wrong("your function has changed the scores that it was given; work on a copy")
         if getattr(answer, "shape", None) == (n,) or (isinstance(answer, list) and len(answer) == n):
             raise Wrong("there is still one number for each query; return their mean")
         answers.append(number(answer))

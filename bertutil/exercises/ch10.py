@@ -1,5 +1,6 @@
 """The exercises of chapter 10: attention weights, reading maps, cutting a token off."""
 
+import math
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
 
     if answer.isnan().all():
         return (
-            "all weights are NaN: the tokens where the mask is 1 are closed. 1 is a real token; close where it is 0"
+            "all weights are NaN. Either the tokens with a 1 in the mask are closed (1 is a real token; close where"
+            " it is 0), or 0 is multiplied by infinity, which is NaN: use masked_fill(mask == 0, float('-inf'))"
         )
     if answer.isnan().any():
         return "some weights are NaN: a row has no token left that it may look at; close columns, not rows"
@@ -70,6 +72,9 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
         "it is the scores that are divided by the square root of the size, before the softmax, and not the weights": (
             raw.masked_fill(shut, float("-inf")).softmax(dim=-1) / size**0.5
         ),
+        "both sides are the query; the scores are query @ key.T": (
+            (query @ query.T / size**0.5).masked_fill(shut, float("-inf")).softmax(dim=-1)
+        ),
         "all weights together sum to 1; each row must sum to 1: .softmax(dim=-1)": (
             scores.masked_fill(shut, float("-inf")).flatten().softmax(dim=0).unflatten(0, (n, n))
         ),
@@ -86,6 +91,10 @@ def _weights_reason(answer: Tensor, query: Tensor, key: Tensor, mask: Tensor) ->
         return "a score of 0 is not a weight of 0, as the softmax of 0 is not 0; set the scores to -inf"
     if same((key @ query.T / size**0.5).masked_fill(shut, float("-inf")).softmax(dim=-1)):
         return "rows and columns are exchanged: the token of the row asks with its query, so it is query @ key.T"
+    logs, spread = (x - x.mean(dim=-1, keepdim=True) for x in (answer.log(), raw))
+    divisor = float((spread * spread).sum() / (logs * spread).sum())
+    if math.isfinite(divisor) and same((raw / divisor).softmax(dim=-1)):
+        return f"the scores are divided by {divisor:.2f}; the root of this head's size is {size**0.5:.2f}"
     return f"for {n} tokens, a head of size {size} and the mask {mask.tolist()} the weights are not the right ones"
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from itertools import combinations
+from operator import index
 from typing import Any
 
 import torch
@@ -76,9 +77,12 @@ def _judge_pairs(function: Any) -> None:
 def _parts(answer: Any, home: dict[str, tuple[int, int]]) -> tuple[Pairs, Pairs]:
     try:
         train, test = answer
-        parts = [(first, second, int(label)) for first, second, label in train], [(a, b, int(c)) for a, b, c in test]
+        parts = [(a, b, index(label)) for a, b, label in train], [(a, b, index(label)) for a, b, label in test]
     except (TypeError, ValueError):
-        raise Wrong("return two lists, train and test, of triples (first sentence, second sentence, label)") from None
+        raise Wrong(
+            "return two lists, train and test, of triples (first sentence, second sentence, label); the label is the "
+            "number 1 or 0"
+        ) from None
     for part in parts:
         for pair in part:
             if not {*pair[:2]} <= home.keys() or pair[2] not in (0, 1):
@@ -116,7 +120,7 @@ FAULTS = {
     "mode": "the model trains in evaluation mode, without dropout: call model.train() before the batches",
     "softmax": "cross_entropy gets probabilities; it wants the logits, and takes the softmax itself",
     "zero": "gradients of earlier batches are still in there: call optimizer.zero_grad() before each backward()",
-    "step": "the weights do not move: optimizer.step() is missing",
+    "step": "the weights do not move: optimizer.step() must follow loss.backward(), without zero_grad() in between",
     "first": "only one batch is used",
 }
 
@@ -139,11 +143,11 @@ def _judge_epoch(function: Any) -> None:
             raise Wrong("the weights are right, and the model is left in training mode: call model.eval() at the end")
         if abs(loss - expected) > 1e-4:
             what = (
-                "that is the sum: divide by the number of batches" if abs(loss - expected * n_batches) < 1e-4 else ""
+                ": that is the sum, divide by the number of batches"
+                if abs(loss - expected * n_batches) < 1e-4
+                else ""
             )
-            raise Wrong(
-                f"the weights are right; the mean loss is {expected:.4f} and yours {loss:.4f}. {what}".strip()
-            )
+            raise Wrong(f"the weights are right; the mean loss is {expected:.4f} and yours {loss:.4f}{what}")
 
 
 def _epoch(model: nn.Module, batches: list[Any], seed: int, faults: tuple[str, ...]) -> tuple[nn.Module, float]:

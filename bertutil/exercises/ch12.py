@@ -1,6 +1,7 @@
 """The exercises of chapter 12: many texts."""
 
 import random
+import textwrap
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -8,22 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, number
 
 
 def _judge_padding_share(function: Any) -> None:
     draw = random.Random(12)
     cases = [([3, 5, 4, 10], 2), ([7, 7, 7], 2), ([draw.randint(3, 60) for _ in range(50)], 8)]
     for lengths, size in cases:
-        answer = call(function, list(lengths), size)
-        if isinstance(answer, Tensor) and answer.numel() == 1:
-            answer = answer.item()
-        if isinstance(answer, bool) or not isinstance(answer, int | float):
-            raise Wrong(f"return one number; this is a {type(answer).__name__}")
+        answer = number(call(function, list(lengths), size))
         batches = [lengths[i : i + size] for i in range(0, len(lengths), size)]
         positions = [max(batch) * len(batch) for batch in batches]
         right = 1 - sum(lengths) / sum(positions)
-        if abs(answer - right) < 1e-9:
+        if abs(answer - right) < 1e-6:
             continue
         ordered = sorted(lengths)
         in_order = [ordered[i : i + size] for i in range(0, len(lengths), size)]
@@ -48,14 +45,20 @@ def _judge_padding_share(function: Any) -> None:
                 1 - sum(lengths) / sum(max(b) * len(b) for b in in_order),
                 "take the texts in the given order, unsorted",
             ),
+            (shares[0], "this is the first batch alone"),
+            (shares[-1], "this is the last batch alone"),
             (sum(positions) / sum(lengths) - 1, "this is padding for each token; divide by the number of positions"),
             (
                 float(sum(positions) - sum(lengths)),
                 "this is the number of paddings; divide it by that of all positions",
             ),
         ]
-        reason = next((text for value, text in reasons if abs(answer - value) < 1e-9), f"expected is {right:.4f}")
-        raise Wrong(f"for the lengths {str(lengths)[:40]} in batches of {size} it returns {answer:.4f}: {reason}")
+        reason = next((text for value, text in reasons if abs(answer - value) < 1e-6), f"expected is {right:.4f}")
+        raise Wrong(f"for the lengths {_short(lengths)} in batches of {size} it returns {answer:.4f}: {reason}")
+
+
+def _short(lengths: list[int]) -> str:
+    return textwrap.shorten(str(lengths), 40, placeholder=" ...]")
 
 
 def _judge_fill_rows(function: Any) -> None:
@@ -63,7 +66,7 @@ def _judge_fill_rows(function: Any) -> None:
     cases = [([4, 3, 5, 2], 8), ([9, 2, 3], 8), ([8, 8], 8), ([draw.randint(1, 40) for _ in range(60)], 64)]
     for lengths, budget in cases:
         answer = call(function, list(lengths), budget)
-        shown = f"for the lengths {str(lengths)[:40]} and a budget of {budget}"
+        shown = f"for the lengths {_short(lengths)} and a budget of {budget}"
         try:
             rows = [[int(i) for i in row] for row in answer]
         except (TypeError, ValueError):
@@ -73,6 +76,8 @@ def _judge_fill_rows(function: Any) -> None:
             raise Wrong(f"{shown} there is an empty row: begin a new one only when a text needs it")
         if flat == lengths and flat != list(range(len(lengths))):
             raise Wrong(f"{shown} the rows hold the lengths; they should hold the indices of the texts")
+        if flat == list(range(1, len(lengths) + 1)):
+            raise Wrong(f"{shown} the texts are counted from 1; the first one has the index 0")
         if missing := sorted(set(range(len(lengths))) - set(flat)):
             last = " (the last row is easily forgotten: it is never full)" if missing[-1] == len(lengths) - 1 else ""
             raise Wrong(f"{shown} text {missing[0]} is in no row{last}")

@@ -1,6 +1,5 @@
 """The exercises of chapter 13: a rule, a check that can fail, and a claim of one's own."""
 
-import copy
 import random
 from typing import Any, NamedTuple
 
@@ -70,10 +69,7 @@ def _judge_flips(function: Any) -> None:
     ]
     answers = []
     for measured, quantity, value, _ in cases:
-        given = copy.deepcopy(measured)
-        answers.append(call(function, c00, given, quantity, value))
-        if given != measured:
-            raise Wrong("it changes the dictionary that it is given; work on a copy: measured | {quantity: value}")
+        answers.append(call(function, c00, measured, quantity, value))
         if not isinstance(answers[-1], bool):
             raise Wrong(f"it returns {answers[-1]!r:.40}; True or False is asked for")
     expected = [case[3] for case in cases]
@@ -118,6 +114,10 @@ def _judge_own(answer: Any) -> None:
         )
     except (TypeError, ValueError) as error:
         raise Wrong(f"no verdict follows from what the function returns, {measured}: {error}") from None
+    if {*falling, *rising, *flat} == {FAILS}:
+        raise Wrong(
+            "it says 'does not hold' even where the claim is true: a check that cannot pass. Is it too strict?"
+        )
     if len({*falling, *rising, *flat}) == 1:
         raise Wrong(f"it says {falling[0]!r} whether the claim is true or false: a check that cannot fail")
     if HOLDS in rising or LIMIT in rising:

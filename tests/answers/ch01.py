@@ -1,10 +1,13 @@
 """Right and wrong answers to the exercises of chapter 1; a wrong one with a part of the reply that it deserves."""
 
+import numpy as np
+import torch
+
 from bertutil.exercises import ch01
 
 RIGHT = [
     (ch01.count_parameters, lambda m: sum(p.numel() for p in m.parameters())),
-    (ch01.count_parameters, lambda m: sum(t.numel() for t in m.state_dict().values())),
+    (ch01.count_parameters, lambda m: np.sum([np.prod(p.shape, dtype=int) for _, p in m.named_parameters()])),
     (
         ch01.embedding_parameters,
         lambda c: (c.vocab_size + c.max_position_embeddings + c.type_vocab_size + 2) * c.hidden_size,
@@ -23,6 +26,8 @@ WRONG = [
     (ch01.count_parameters, lambda m: sum(p.numel() for p in m.parameters() if p.requires_grad), "frozen"),
     (ch01.count_parameters, lambda m: sum(len(p) for p in m.parameters()), "first dimension"),
     (ch01.count_parameters, lambda m: next(m.parameters()).numel(), "first tensor alone"),
+    (ch01.count_parameters, lambda m: sum(t.numel() for t in m.state_dict().values()), "holds buffers too"),
+    (ch01.count_parameters, lambda m: sum(p.nbytes for p in m.parameters()), "these are bytes"),
     (ch01.count_parameters, lambda m: 22, "your function gives 22"),
     (ch01.count_parameters, lambda m: print(len(list(m.parameters()))), "is a return missing?"),
     (ch01.count_parameters, lambda m: [p.numel() for p in m.parameters()], "one number for each tensor"),
@@ -82,4 +87,20 @@ WRONG = [
     (ch01.megabytes, lambda m: sum(p.nbytes for p in m.parameters()) * 8 / 1e6, "in bits"),
     (ch01.megabytes, lambda m: sum(p.element_size() for p in m.parameters()) / 1e6, "ONE number"),
     (ch01.megabytes, lambda m: next(m.parameters()).nbytes / 1e6, "first tensor alone"),
+    (
+        ch01.embedding_parameters,
+        lambda c: c.vocab_size + c.max_position_embeddings + c.type_vocab_size * c.hidden_size + 2 * c.hidden_size,
+        "in brackets",
+    ),
+    (ch01.embedding_parameters, lambda c: (30522 + 512 + 2 + 2) * 384, "in every case"),
+    (
+        ch01.megabytes,
+        lambda m: sum(p.numel() for p in m.parameters()) * next(m.parameters()).element_size() / 1e6,
+        "can differ in precision",
+    ),
+    (
+        ch01.megabytes,
+        lambda m: sum(p.numel() * (2 if p.dtype == torch.float16 else 4) for p in m.parameters()) / 1e6,
+        "for a layer in torch.float64",
+    ),
 ]

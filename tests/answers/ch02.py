@@ -89,7 +89,7 @@ WRONG = [
     (ch02.lay_out, lambda a, b, c, s: [c].extend(a), "is a return missing?"),
     (ch02.lay_out, lambda a, b, c, s: [c, *a, s, *b, s], "your function raised TypeError"),
     (ch02.lay_out, lambda a, b, c, s: 3, "return one list"),
-    (ch02.lay_out, changes_its_list, "changes the lists"),
+    (ch02.lay_out, changes_its_list, "changes the list"),
     (ch02.lay_out, [7, 1, 9], "hand in the function itself"),
     (ch02.text_mask, lambda ids, t: ~torch.isin(ids, torch.tensor(t.all_special_ids)), "[UNK] stands for a word"),
     (ch02.text_mask, lambda ids, t: (ids != t.cls_token_id) & (ids != t.sep_token_id), "[PAD] is filling"),

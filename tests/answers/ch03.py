@@ -167,4 +167,7 @@ WRONG = [
         lambda e: [(word, tokens[::-1]) for word, tokens in tokens_by_word(e)],
         "was expected, and yours is",
     ),
+    (ch03.wordpiece, lambda word, vocab: wordpiece(word.lower(), vocab), "'Bed' holds a character"),
+    (ch03.isolate, lambda t, is_known: "".join(c if c.isascii() else f" {c} " for c in t), "more than needed"),
+    (ch03.isolate, lambda t, is_known: isolate(t, is_known).lower(), "no longer holds the same characters"),
 ]

@@ -55,6 +55,12 @@ def changes_second(call, ids, segments):
     return torch.equal(call(ids, segments)[0, segments[0] == 1], call(other, segments)[0, segments[0] == 1])
 
 
+def last_token_only(call, ids, segments):
+    other = ids.clone()
+    other[0, 1] += 1
+    return torch.equal(call(ids, segments)[0, -1], call(other, segments)[0, -1])
+
+
 def looks_everywhere(call, ids, segments):
     other = ids.clone()
     other[0, 1] += 1
@@ -130,7 +136,7 @@ WRONG = [
     ),
     (ch04.ignores_first, looks_everywhere, "vectors of the SECOND sentence"),
     (ch04.ignores_first, changes_second, "gives the segment ids as the attention mask"),
-    (ch04.ignores_first, in_place, "changes the tensors"),
+    (ch04.ignores_first, in_place, "changes the tensor"),
     (ch04.ignores_first, lambda call, ids, segments: bool(ids[0, 1]), "does not run `call` at all"),
     (ch04.ignores_first, lambda call, i, s: torch.equal(call(i, s), call(i.clone(), s)), "the same ids"),
     (ch04.ignores_first, lambda call, i, s: torch.equal(call(i, s), call(i, 0 * s)), "segment ids are changed"),
@@ -139,4 +145,9 @@ WRONG = [
     (ch04.ignores_first, lambda *args: not ignores_first(*args), "the wrong way round"),
     (ch04.ignores_first, lambda call, ids, segments: call(ids, segments), "return True or False"),
     (ch04.ignores_first, lambda call, ids, segments: "yes", "return True or False"),
+    (ch04.pad_rows, lambda rows, pad: [part.tolist() for part in pad_rows(rows, pad)], "must be tensors"),
+    (ch04.pad_rows, lambda rows, pad: (pad_rows(rows, pad)[0].float(), pad_rows(rows, pad)[1]), "whole numbers"),
+    (ch04.pad_rows, lambda rows, pad: rows.sort() or pad_rows(rows, pad), "changes the list"),
+    (ch04.ignores_first, last_token_only, "into one vector of the second"),
+    (ch04.ignores_first, lambda call, i, s: ignores_first(lambda *x: call(*x).round(decimals=1), i, s), "no room"),
 ]

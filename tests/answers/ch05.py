@@ -94,7 +94,7 @@ WRONG = [
     (ch05.count_values, lambda n, tokens, features: (n + 1) * tokens * features, "the product of the four sizes"),
     (ch05.cosine_without, lambda a, b, f: torch.cosine_similarity(a, b, dim=0), "with all features"),
     (ch05.cosine_without, only_product, "still counts in the two lengths"),
-    (ch05.cosine_without, zeroed_in_place, "changes the vectors"),
+    (ch05.cosine_without, zeroed_in_place, "changes the tensor"),
     (ch05.cosine_without, lambda a, b, f: torch.cosine_similarity(a[f + 1 :], b[f + 1 :], dim=0), "everything up to"),
     (ch05.cosine_without, lambda a, b, f: a[f] * b[f] / (a.norm() * b.norm()), "one feature's share"),
     (ch05.cosine_without, lambda a, b, f: round(without(a, b, f), 2), "rounded"),

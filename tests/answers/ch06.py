@@ -80,7 +80,7 @@ WRONG = [
     (ch06.word_vector, lambda s, w, i: s[w == i][:, -4:].sum(1).mean(), "must be [6]"),
     (ch06.word_vector, lambda s, w, i: 3.0, "return a tensor"),
     (ch06.word_vector, lambda s, w, i: s[w == i][:, -4:].sum(1).mean(0) + 1, "off by 1.000"),
-    (ch06.word_vector, lambda s, w, i: s.mul_(2)[w == i][:, -4:].sum(1).mean(0), "has changed the tensor"),
+    (ch06.word_vector, lambda s, w, i: s.mul_(2)[w == i][:, -4:].sum(1).mean(0), "changes the tensor"),
     (ch06.word_vector, lambda s, w, i: s[w == 99].sum(1).mean(0), "NaN"),
     (ch06.word_vector, lambda s, w: s, "raised TypeError"),
     (ch06.word_vector, torch.zeros(6), "hand in the function itself"),
@@ -125,7 +125,7 @@ WRONG = [
         "padding is in the mean",
     ),
     (ch06.content_mean, lambda v, m: v[:, 0] / 0 * 0, "NaN"),
-    (ch06.content_mean, lambda v, m: m.fill_(0) * 1.0, "has changed the tensor"),
+    (ch06.content_mean, lambda v, m: m.fill_(0) * 1.0, "changes the tensor"),
     (
         ch06.content_mean,
         lambda v, m: torch.stack([row[: n - 1].mean(0) for row, n in zip(v, m.sum(1).tolist(), strict=True)]),
@@ -166,4 +166,12 @@ WRONG = [
         lambda v, c, t: torch.stack([(v * c[:, :, None])[t == i].mean((0, 1)) for i in range(int(t.max()) + 1)]),
         "`central` leaves out",
     ),
+    (
+        ch06.word_vector,
+        lambda s, w, i: torch.nn.functional.normalize(word_vector_solution(s, w, i), dim=0),
+        "do you normalise",
+    ),
+    (ch06.word_vector, lambda s, w, i: s[w >= 0][:, -4:].sum(1).mean(0), "goes over all words"),
+    (ch06.word_vector, lambda s, w, i: s[w == i][:, -5:-1].sum(1).mean(0), "[-5:-1] stops before it"),
+    (ch06.word_vector, lambda s, w, i: s[w == i + 9][:, -4:].sum(1).mean(0), "a mean over nothing"),
 ]

@@ -78,9 +78,19 @@ def halves(vectors, labels, with_self=False):
 
 
 def scaled_too_early(vectors, labels, background):
-    mean = background.mean(dim=0)
-    same, different = halves(vectors / vectors.norm(dim=1, keepdim=True) - mean / mean.norm(), labels)
+    same, different = halves(vectors / vectors.norm(dim=1, keepdim=True) - background.mean(dim=0), labels)
     return same - different
+
+
+def mean_cosine_to_each(vectors, labels):
+    table, hits = cosines(vectors), 0
+    for i, label in enumerate(labels):
+        scores = {
+            name: table[i, [j for j, other in enumerate(labels) if other == name and j != i]].mean()
+            for name in set(labels)
+        }
+        hits += max(scores, key=scores.get) == label
+    return hits / len(labels)
 
 
 def in_place(vectors, labels, *_):
@@ -111,7 +121,7 @@ WRONG = [
     (ch07.guess, lambda c: 100 * guess_solution(c), "in percent"),
     (ch07.guess, lambda c: round(guess_solution(c), 2), "rounded"),
     (ch07.guess, lambda c: str(guess_solution(c)), "returns a str"),
-    (ch07.guess, lambda c: 0.3, "your function gives 0.3,"),
+    (ch07.guess, lambda c: 0.3, "0.3 in every case"),
     (ch07.middle, lambda v, labels: middle_by_sums(v, labels, leave_out=False), "pulls it to itself"),
     (ch07.middle, lambda v, labels: middle_with(v, labels, torch.dot), "by the dot product"),
     (ch07.middle, lambda v, labels: middle_with(v, labels, lambda a, b: -(a - b).norm()), "by distance"),
@@ -126,7 +136,7 @@ WRONG = [
     (ch07.middle, lambda v, labels: middle_solution(v, labels) * len(labels), "number of hits"),
     (ch07.middle, lambda v, labels: 1 - middle_solution(v, labels), "share of misses"),
     (ch07.middle, lambda v, labels: cosines(v), "return one number"),
-    (ch07.middle, lambda v, labels: 0.01, "your function gives 0.01,"),
+    (ch07.middle, lambda v, labels: 0.01, "0.01 in every case"),
     (ch07.middle, in_place, "changes the tensor"),
     (ch07.gap, lambda v, labels, b: halves(v, labels)[0] - halves(v, labels)[1], "has not been removed"),
     (
@@ -145,4 +155,11 @@ WRONG = [
     (ch07.gap, lambda v, labels, b: halves(v - b.mean(0), labels)[1], "mean cosine of different senses"),
     (ch07.gap, lambda v, labels, b: {}, "returns a dict"),
     (ch07.gap, in_place, "changes the tensor"),
+    (
+        ch07.gap,
+        lambda v, labels, b: scaled_too_early(v, labels, b / b.norm(dim=1, keepdim=True)),
+        "vectors and background are scaled",
+    ),
+    (ch07.middle, lambda v, labels: 1.0, "does it find itself?"),
+    (ch07.middle, mean_cosine_to_each, "take the mean of the vectors first"),
 ]

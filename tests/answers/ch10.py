@@ -124,4 +124,11 @@ WRONG = [
     (ch10.cut_off_mask, lambda n, places: cut_off(n, places) * 0, "NaN"),
     (ch10.cut_off_mask, lambda n, places: cut_off(n, places)[0, 0], "shape"),
     (ch10.cut_off_mask, lambda n, places: cut_off(n, [k - 1 for k in places]), "must be open"),
+    (
+        ch10.weights,
+        lambda q, k, m: (q @ k.T / q.shape[-1] ** 0.5 + (1 - m) * -torch.inf).softmax(-1),
+        "0 is multiplied",
+    ),
+    (ch10.weights, lambda q, k, m: closed(q @ k.T / 8, m).softmax(-1), "are divided by 8.00"),
+    (ch10.weights, lambda q, k, m: weights(q, q, m), "both sides are the query"),
 ]

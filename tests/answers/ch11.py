@@ -192,11 +192,17 @@ WRONG = [
     (ch11.epoch, epoch_with_faults("mode"), "model.train()"),
     (ch11.epoch, epoch_with_faults("softmax"), "wants the logits"),
     (ch11.epoch, epoch_with_faults("zero"), "zero_grad() before each"),
-    (ch11.epoch, epoch_with_faults("step"), "step() is missing"),
+    (ch11.epoch, epoch_with_faults("step"), "step() must follow"),
     (ch11.epoch, epoch_with_faults("first"), "only one batch"),
     (ch11.epoch, epoch_with_faults("mode", "softmax", "zero"), "; and cross_entropy gets probabilities"),
     (ch11.epoch, two_steps_a_batch, "for each batch in turn"),
     (ch11.epoch, epoch_with_faults("end"), "left in training mode"),
     (ch11.epoch, epoch_with_faults("sum"), "that is the sum"),
     (ch11.epoch, lambda m, o, b: epoch(m, o, b) + 1, "the mean loss is"),
+    (
+        ch11.pairs,
+        lambda stories, n: [[(a, b, str(c)) for a, b, c in p] for p in pairs(stories, n)],
+        "the number 1 or 0",
+    ),
+    (ch11.pairs, lambda stories, n: stories.pop() and pairs(stories, n), "changes the list"),
 ]

@@ -130,7 +130,7 @@ WRONG = [
         ),
         "the last batch may have fewer",
     ),
-    (ch12.padding_share, lambda lengths, size: [0.1], "this is a list"),
+    (ch12.padding_share, lambda lengths, size: [0.1], "returns a list"),
     (ch12.fill_rows, fill_too_full, "look before you put a text in"),
     (ch12.fill_rows, fill_with_lengths, "hold the lengths"),
     (ch12.fill_rows, fill_longest_first, "not in the order"),
@@ -147,4 +147,7 @@ WRONG = [
     (ch12.mean_of_last, lambda states, n, count: running(islice(states, count), count, count), "mean of the first"),
     (ch12.mean_of_last, lambda states, n, count: running(states, n, count).tolist(), "this is a list"),
     (ch12.mean_of_last, lambda states, n, count: running(states, n, count).mean(dim=0), "the result has the shape"),
+    (ch12.padding_share, lambda lengths, size: share(lengths[:size], size), "the first batch alone"),
+    (ch12.fill_rows, lambda lengths, budget: [[i + 1 for i in row] for row in fill(lengths, budget)], "from 1"),
+    (ch12.fill_rows, lambda lengths, budget: lengths.sort() or fill(lengths, budget), "changes the list"),
 ]
