@@ -114,10 +114,11 @@ def test_pitfall_12_a_text_is_never_cut_in_silence(tiny):
         bertutil.encode(tiny, "word " * 1000)
 
 
-def test_pitfall_13_windows_begin_at_word_starts(tiny):
-    encoding = bertutil.encode(tiny, "embeddings " * 1000, too_long="window")
+@pytest.mark.parametrize("stride", [0, 1, 64])
+def test_pitfall_13_windows_begin_and_end_with_whole_words(tiny, stride):
+    encoding = bertutil.encode(tiny, "embeddings " * 1000, too_long="window", stride=stride)
     assert len(encoding.tokens) > 5
-    assert {tokens[1] for tokens in encoding.tokens} == {"em"}
+    assert {(tokens[1], tokens[-2]) for tokens in encoding.tokens} == {("em", "##s")}
 
 
 @pytest.mark.parametrize("pieces", [1, 509, 510, 511, 700])
@@ -129,8 +130,10 @@ def test_pitfall_14_the_last_token_is_sep_at_any_length(tiny, pieces, too_long):
 
 
 def test_pitfall_15_a_typed_sep_is_plain_text(tiny):
-    encoding = bertutil.encode(tiny, "he said [SEP]")
-    assert encoding.input_ids[0].tolist().count(tiny.tokenizer.sep_token_id) == 1
+    for text in ("he said [SEP]", ["he", "said", "[SEP]"]):
+        encoding = bertutil.encode(tiny, [text])
+        assert encoding.input_ids[0].tolist().count(tiny.tokenizer.sep_token_id) == 1
+        assert encoding.content_mask.sum() == 5  # he said [ sep ]
 
 
 def test_pitfall_16_segment_ids_by_position_are_taken_for_the_mask(bert):
