@@ -1,7 +1,8 @@
 """Each chapter in JupyterLab, in a real browser: all cells run, no error, nothing broken on the page.
 
-Two chapters by default, since each takes a quarter of a minute; BERTUTIL_LAB=all takes all of them. The screenshots
-go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary folder.
+All 13 take six to eight minutes of a core, so that two are run by default, one with text and tables, one with large
+figures; the weekly check takes all (BERTUTIL_LAB=all). What the other chapters print and draw is compared in every run,
+by the notebooks' own tests. The screenshots go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary folder.
 """
 
 import os
@@ -50,6 +51,16 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
+def page(browser, server):
+    """An empty page; what runs in the server is ended with it, so that one chapter cannot spoil the next."""
+    page = browser.new_page(viewport=VIEW)
+    yield page
+    page.close()
+    for session in server.call("GET", "sessions"):
+        server.call("DELETE", f"sessions/{session['id']}")
+
+
+@pytest.fixture
 def screenshots(tmp_path):
     folder = Path(os.environ.get("BERTUTIL_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +93,7 @@ def run_all(page, server, path):
         quiet = quiet + 1 if idle() and page.locator("text='[*]:'").count() == 0 else 0
         return quiet == 4
 
-    wait_for(finished, 300)
+    wait_for(finished, 600)
     page.keyboard.press("Control+s")
     page.wait_for_selector(".jp-mod-dirty", state="detached", timeout=30_000)
     return nbformat.from_dict(server.call("GET", f"contents/{path}")["content"])
@@ -90,8 +101,7 @@ def run_all(page, server, path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the server is stopped with signals")
 @pytest.mark.parametrize("notebook", CHOSEN, ids=lambda path: path.name)
-def test_a_chapter_runs_in_jupyterlab(notebook, browser, server, screenshots):
-    page = browser.new_page(viewport=VIEW)
+def test_a_chapter_runs_in_jupyterlab(notebook, page, server, screenshots):
     messages = []
     page.on("pageerror", lambda error: messages.append(f"page: {error}"))
     found = []
@@ -116,7 +126,4 @@ def test_a_chapter_runs_in_jupyterlab(notebook, browser, server, screenshots):
         if panel.evaluate("panel => panel.scrollTop") <= before:
             break
     assert number > 1  # it did scroll
-    for session in server.call("GET", "sessions"):
-        server.call("DELETE", f"sessions/{session['id']}")
-    page.close()
     assert list(dict.fromkeys([*found, *messages])) == []
