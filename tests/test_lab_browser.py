@@ -1,8 +1,8 @@
 """Each chapter in JupyterLab, in a real browser: all cells run, no error, nothing broken on the page.
 
-All 13 take six to eight minutes of a core, so that two are run by default, one with text and tables, one with large
-figures; the weekly check takes all (BERTUTIL_LAB=all). What the other chapters print and draw is compared in every run,
-by the notebooks' own tests. The screenshots go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary folder.
+All 13 take six to eight minutes of a core. By default two are run, one with text and tables, one with large figures;
+BERTUTIL_LAB=all takes all of them, as the weekly check does. What every chapter prints and draws is compared in each
+run by the notebooks' own tests. Screenshots go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary one.
 """
 
 import os
