@@ -205,13 +205,14 @@ SLIDES = """
 {{ resources.include_css("static/index.css") }}
 {{ resources.include_css("static/theme-light.css") }}
 <style>
-:root { --jp-content-font-size1: 24px; --jp-code-font-size: 18px; --jp-cell-prompt-width: 0; }
+:root { --jp-content-font-size1: 24px; --jp-code-font-size: 22px; --jp-cell-prompt-width: 0; }
 body { background: white; color: #111; font-family: system-ui, sans-serif; }
 .reveal .slides section { text-align: left; max-height: 100%; overflow-y: auto; }
 .reveal h1 { font-size: 52px; } .reveal h2 { font-size: 38px; }
 .reveal .slide-number { left: 8px; right: auto; }
-.reveal img { max-width: 100%; max-height: 660px; }
-.reveal .jp-RenderedHTMLCommon table { font-size: 18px; margin-left: 0; }
+.reveal .jp-OutputArea img { width: 1200px; max-width: none; height: 660px; object-fit: contain; }
+.reveal .jp-OutputArea img { object-position: left top; }
+.reveal .jp-RenderedHTMLCommon table { font-size: 22px; margin-left: 0; }
 a.anchor-link, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 </style>
 </head>
@@ -231,6 +232,11 @@ Reveal.initialize({
   width: 1280, height: 720, margin: 0.03, center: false, hash: true, slideNumber: "c/t", transition: "none",
   plugins: [RevealNotes],
 });
+const fit = ({currentSlide: slide}) => {  // what is too high becomes smaller, but stays readable; the rest scrolls
+  if (slide.scrollHeight > 690) slide.style.zoom = Math.max(0.6, 690 / slide.scrollHeight);
+};
+Reveal.on("ready", fit);
+Reveal.on("slidechanged", fit);
 </script>
 </body>
 </html>

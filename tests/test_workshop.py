@@ -14,10 +14,10 @@ from nbclient import NotebookClient
 
 from bertutil import workshop
 from bertutil.__main__ import main
+from tests.browser import launched
 from tools.notebooks import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = Path("/usr/bin/chromium")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 # Runs all copies one after the other, each in an empty namespace, and prints their stdout cell by cell as JSON. One
@@ -244,13 +244,9 @@ def test_slides_hold_the_headings_and_no_solution(name, slides):
     assert "@title" not in html
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium in /usr/bin")
 @pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])
 def test_slides_show_everything_in_a_browser_and_ask_no_other_host(name, slides):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         complaints = []
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
@@ -259,12 +255,12 @@ def test_slides_show_everything_in_a_browser_and_ask_no_other_host(name, slides)
         page.goto((slides / f"{name}.html").as_uri())
         page.wait_for_function("window.Reveal && Reveal.isReady()")
         total = page.evaluate("Reveal.getTotalSlides()")
-        too_wide = page.evaluate(
+        cut = page.evaluate(
             """() => Reveal.getSlides().filter(slide => {
                 const {h, v} = Reveal.getIndices(slide); Reveal.slide(h, v);
-                return slide.scrollWidth > slide.clientWidth + 2; }).map(slide => slide.innerText.slice(0, 80))"""
+                return slide.scrollWidth > slide.clientWidth + 2 || slide.scrollHeight > slide.clientHeight + 2;
+            }).map(slide => slide.innerText.slice(0, 80))"""
         )
-        browser.close()
     assert complaints == []
     assert total > 40
-    assert too_wide == []
+    assert cut == []
