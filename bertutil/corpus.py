@@ -111,6 +111,8 @@ def embed_corpus(
     recipe = make_recipe(bert, unit, strategy, how, specials)
     if errors not in ("strict", "replace"):
         raise ValueError(f"errors is {errors!r}; it must be 'strict' or 'replace'")
+    if isinstance(lines, str | os.PathLike) and not Path(lines).exists():  # a wrong name leaves no folder behind
+        raise FileNotFoundError(f"there is no file {os.fspath(lines)!r:.200}")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -211,7 +213,7 @@ def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, p
     """Take up the folder where it stands and write window after window; return the number of empty lines."""
     path = Path(lines) if isinstance(lines, str | os.PathLike) else None
     with ExitStack() as stack:
-        stream = stack.enter_context(path.open("rb")) if path else lines  # a wrong name leaves no folder behind
+        stream = stack.enter_context(path.open("rb")) if path else lines
         record = _start_record(recipe, folder, resume)
         files = {
             name: stack.enter_context(closing(GrowingFile(folder / name, committed)))
@@ -219,7 +221,10 @@ def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, p
         }
         texts = read_texts(stream, errors)
         _skip(texts, record, folder)
-        total = _count_lines(path) if path and progress else len(lines) if isinstance(lines, Sequence) else None
+        _write_headers(recipe, files, record)  # no checksum covers them
+        total = len(lines) if isinstance(lines, Sequence) else None
+        if path:
+            total = _count_lines(path) if progress and path.is_file() else None  # a pipe can be read once only
         with progress_bar(total, record["n_lines"], progress) as bar:
             for window in make_windows(recipe, texts):
                 _append(recipe, window, files, record, bar)
@@ -301,12 +306,13 @@ def read_texts(lines: Iterable[Any], errors: str) -> Iterator[Text]:
 def decode(line: bytes, i: int, errors: str) -> str:
     """Decode line `i` of a file, or say where it is not UTF-8."""
     try:
-        return line.decode(errors=errors)
+        text = line.decode(errors=errors)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"line {i + 1}, byte {error.start + 1}: 0x{line[error.start]:02x} is not valid UTF-8; "
             "convert the file from its true encoding, or use errors='replace'"
         ) from None
+    return text if i else text.removeprefix("\ufeff")  # the byte order mark, which is no text
 
 
 def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
@@ -389,14 +395,18 @@ def labels(recipe: Recipe, pieces: Pieces) -> list[str]:
 
 def _commit(recipe: Recipe, folder: Path, files: dict[str, "GrowingFile"], record: dict[str, Any]) -> None:
     """Make what was appended count: first the files, then the record, which is replaced in one step."""
-    shapes = {"vectors.npy": (record["n_vectors"], recipe.n_features), "offsets.npy": (record["n_lines"] + 1,)}
-    if not record["n_lines"] and "offsets.npy" in files:
-        shapes["offsets.npy"] = (0,)
+    _write_headers(recipe, files, record)
     for name, file in files.items():
-        if name in shapes:
-            file.write_header("<f4" if name == "vectors.npy" else "<i8", shapes[name])
         record["files"][name] = file.sync()
     _write_record(folder, record)
+
+
+def _write_headers(recipe: Recipe, files: dict[str, "GrowingFile"], record: dict[str, Any]) -> None:
+    """Say in the .npy files how much of them there is."""
+    n = record["n_lines"]
+    files["vectors.npy"].write_header("<f4", (record["n_vectors"], recipe.n_features))
+    if "offsets.npy" in files:
+        files["offsets.npy"].write_header("<i8", (n + 1 if n else 0,))
 
 
 class GrowingFile:
@@ -408,7 +418,8 @@ class GrowingFile:
         self.start = HEADER if path.suffix == ".npy" else 0
         self.size = committed["bytes"] or self.start
         _require_size(path, committed["bytes"])
-        self.file = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+        path.touch()
+        self.file = path.open("r+b", buffering=0)
         self.file.seek(self.start)
         left = self.size - self.start
         while left and (block := self.file.read(min(left, 1 << 24))):
@@ -465,22 +476,26 @@ def _json_line(value: object) -> bytes:
 def _read_record(folder: Path) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        missing = {"settings", "complete", "n_lines", "n_vectors", "n_empty", "files"} - record.keys()
+        good = record.pop("sha256", None) == _digest(record)
     except FileNotFoundError:
         return None
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{folder / 'corpus.json'} is damaged ({error})") from error
-    if missing:
-        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: {sorted(missing)} are missing")
+    if not good:
+        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: its sha256 does not fit")
     return record
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
     with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
-        json.dump(record, stream, indent=1)
+        json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(folder / "corpus.json.new", folder / "corpus.json")
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def _require_size(path: Path, size: int) -> None:
@@ -523,4 +538,4 @@ def progress_bar(total: int | None, initial: int, shown: bool) -> Any:
 
 def _count_lines(path: Path) -> int:
     with path.open("rb") as stream:
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 24), b""))
+        return sum(1 for _ in stream)

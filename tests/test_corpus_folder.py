@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -99,7 +100,7 @@ def test_an_empty_file_gives_an_empty_corpus(tiny, tmp_path, unit):
 
 
 def test_only_line_ends_are_cut_off_a_line_of_a_file(tiny, tmp_path):
-    data = "one\r\ntwo\x0b\x0c\x85\u2028 still two\n three \n\r\nmac\rstays\nno end".encode()
+    data = "\ufeffone\r\ntwo\x0b\x0c\x85\u2028 still two\n three \n\r\nmac\rstays\nno end".encode()  # with a BOM
     (tmp_path / "lines.txt").write_bytes(data)
     with pytest.warns(UserWarning, match="1 lines without a token"):
         made = write(tiny, str(tmp_path / "lines.txt"), tmp_path / "out")
@@ -309,16 +310,39 @@ def test_a_damaged_record_and_a_folder_of_something_else_are_refused(tiny, tmp_p
     (tmp_path / "corpus.json").write_text("{")
     with pytest.raises(ValueError, match=r"corpus\.json is damaged"):
         corpus.open_corpus(tmp_path)
-    (tmp_path / "corpus.json").write_text('{"settings": {}}')
+    (tmp_path / "corpus.json").write_text('{"settings": {}}')  # whose sha256 is missing
     with pytest.raises(ValueError, match="damaged or another program's"):
         corpus.open_corpus(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["n_lines", "n_vectors", "n_empty", "bytes"])
+def test_a_digit_changed_in_the_record_is_refused(tiny, tmp_path, small_windows, name):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
+    record = (tmp_path / "out" / "corpus.json").read_text()
+    (tmp_path / "out" / "corpus.json").write_text(re.sub(rf'("{name}": )\d', r"\g<1>7", record, count=1))
+    for attempt in (
+        lambda: corpus.open_corpus(tmp_path / "out"),
+        lambda: write(tiny, LINES, tmp_path / "out", unit="word"),
+    ):
+        with pytest.raises(ValueError, match=r"corpus\.json is damaged"):
+            attempt()
+
+
+def test_a_damaged_npy_header_is_mended(tiny, tmp_path, small_windows):
+    write(tiny, LINES, tmp_path / "out", unit="word")
+    whole = contents(tmp_path / "out")
+    for name in ("vectors.npy", "offsets.npy"):
+        (tmp_path / "out" / name).write_bytes(b"?" * 128 + whole[name][128:])
+    write(tiny, LINES, tmp_path / "out", unit="word")
+    assert contents(tmp_path / "out") == whole
+
+
 def test_a_call_that_fails_before_its_first_window_binds_nothing(tiny, tmp_path, small_windows):
     with pytest.raises(FileNotFoundError):
         write(tiny, tmp_path / "typo.txt", tmp_path / "out")
-    assert not list((tmp_path / "out").glob("*.json"))
+    assert not (tmp_path / "out").exists()
     with pytest.raises(Interrupted):
         write(tiny, interrupted(LINES, 5), tmp_path / "out", unit="word")
     write(tiny, LINES, tmp_path / "out", how="max", resume=False)
@@ -393,7 +417,19 @@ def test_windows_are_bounded_by_texts_characters_and_vectors(tiny, monkeypatch):
 def test_progress_is_plain_lines_where_stderr_is_no_terminal(tiny, tmp_path, monkeypatch):
     log = io.StringIO()
     monkeypatch.setattr(sys, "stderr", log)
-    (tmp_path / "lines.txt").write_text("\n".join([*LINES, ""]), encoding="utf-8")
+    (tmp_path / "lines.txt").write_text("\n".join(LINES), encoding="utf-8")
     corpus.embed_corpus(tiny, tmp_path / "lines.txt", tmp_path / "out")
     assert "\r" not in log.getvalue()
     assert log.getvalue().splitlines()[-1].startswith("300 of 300 lines, ")
+
+
+def test_progress_is_a_bar_with_rate_and_time_left_on_a_terminal(tiny, tmp_path, monkeypatch, small_windows):
+    log = io.StringIO()
+    log.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", log)
+    with pytest.raises(Interrupted):
+        corpus.embed_corpus(tiny, interrupted(LINES, 130), tmp_path / "out")
+    corpus.embed_corpus(tiny, LINES, tmp_path / "out")
+    last = log.getvalue().split("\r")[-1]
+    assert re.search(r"100%.*300/300 \[\d+:\d+<00:00, .*lines/s\]", last), last
+    assert "| 120/300 [" in log.getvalue()  # where the interrupted call had stopped
