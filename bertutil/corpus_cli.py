@@ -135,15 +135,27 @@ def _open(path: str) -> BinaryIO:
     return Path(path).open("rb")
 
 
-def _csv_column(stream: BinaryIO, options: argparse.Namespace, delimiter: str) -> Iterator[str | None]:
+def _csv_column(stream: BinaryIO, options: argparse.Namespace, delimiter: str) -> Iterator[str]:
     from bertutil.corpus import decode
 
     csv.field_size_limit(2**31 - 1)
-    decoded = (decode(line, i, options.errors) for i, line in enumerate(stream))
-    lines = (line.removeprefix("\ufeff") if i == 0 else line for i, line in enumerate(decoded))
-    rows = csv.DictReader(lines, delimiter=delimiter)
-    _require_column(options.column, list(rows.fieldnames or []), options.input)
-    return (row[options.column] for row in rows)
+    lines = (decode(line, i, options.errors) for i, line in enumerate(stream))
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    header = next(rows, [])
+    _require_column(options.column, header, options.input)
+    return _cells(rows, header, options)
+
+
+def _cells(rows: Any, header: list[str], options: argparse.Namespace) -> Iterator[str]:
+    """The column's cells. A row that does not fit the header is refused: its text may have been cut at a comma."""
+    place = header.index(options.column)
+    try:
+        for row in filter(None, rows):  # blank lines are no rows
+            if len(row) != len(header):
+                raise csv.Error(f"the row has {len(row)} cells, and the header has {len(header)}")
+            yield row[place]
+    except csv.Error as error:
+        raise ValueError(f"{options.input}, line {rows.line_num}: {error}; is a quotation mark missing?") from None
 
 
 def _parquet_column(path: str, column: str) -> Iterator[str | None]:
@@ -202,6 +214,8 @@ def _search(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.folder} has vectors of {settings['unit']}s; search takes a folder of sentences")
     if options.k < 1:
         raise ValueError(f"-k is {options.k}; it must be at least 1")
+    if not corpus.complete:
+        print(f"note: {options.folder} is not complete; it has {len(corpus.lines):,} lines so far", file=sys.stderr)
     bert = _load(options.model or settings["model"], settings["dtype"])
     if checkpoint_digest(bert) != settings["checkpoint"]:
         raise ValueError(f"{bert.name} has other weights than the checkpoint that {options.folder} was made with")

@@ -75,10 +75,12 @@ def test_a_column_of_a_parquet_file_is_read(run, tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.table({"text": LINES, "n": [1, 2, 3]}), tmp_path / "table.parquet")
+    columns = {"text": LINES, "n": [1, 2, 3], "gaps": ["a", None, "b"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
     assert run("table.parquet", "out", "--column", "text")[0] == 0
     assert list(bertutil.open_corpus("out").lines) == LINES
     assert "no column 'x'" in run("table.parquet", "other", "--column", "x")[2]
+    assert "text 1 is None" in run("table.parquet", "other", "--column", "gaps")[2]
 
 
 def test_parquet_without_pyarrow_says_what_to_install(run, monkeypatch):
@@ -89,12 +91,14 @@ def test_parquet_without_pyarrow_says_what_to_install(run, monkeypatch):
 
 def test_an_error_is_one_line_and_status_2(run, tmp_path):
     (tmp_path / "latin1.txt").write_bytes(b"good\nna\xefve\n")
-    (tmp_path / "cells.csv").write_text("text,stars\n,\nx\n")
+    (tmp_path / "comma.csv").write_text("text,stars\n\nfine,1\nslow, but good,4\n")
+    (tmp_path / "quote.csv").write_text('text,stars\n"slow,4\ngood,5\n')
     for arguments, message in [
         (["missing.txt", "out"], "there is no file missing.txt"),
         (["latin1.txt", "out"], "line 2, byte 3: 0xef is not valid UTF-8"),
         (["lines.txt", "out1", "--strategy", "lastt"], "unknown strategy 'lastt'"),
-        (["cells.csv", "out2", "--column", "stars"], "text 1 is None"),
+        (["comma.csv", "out2", "--column", "text"], "comma.csv, line 4: the row has 3 cells, and the header has 2"),
+        (["quote.csv", "out2", "--column", "text"], "quote.csv, line 3: unexpected end of data; is a quotation mark"),
         (["lines.txt", "out3", "--device", "toaster"], "toaster"),
         (["lines.txt", "out4", "--jsonl", "--unit", "word"], "--jsonl has a form of its own"),
     ]:
@@ -142,6 +146,18 @@ def test_search_prints_the_best_lines_first(run, monkeypatch):
     assert first == f"1.000  line 2: {LINES[1]}"
     assert float(second.split()[0]) < 1
     assert len(run("out", "a bank", command="search")[1].splitlines()) == 3
+
+
+def test_search_tells_where_lines_are_missing(run, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "compute", stop)
+        assert run("lines.txt", "out")[0] == 130
+    assert run("out", "a", command="search") == (0, "", "note: out is not complete; it has 0 lines so far\n")
+    assert run("lines.txt", "out")[0] == 0
+    assert run("out", "a", command="search")[2] == ""
 
 
 def test_search_never_shows_a_line_without_a_vector(run, tmp_path):
@@ -209,7 +225,8 @@ def test_an_interrupt_that_falls_into_a_del_still_stops_the_command(run, monkeyp
 
     def embed(options):
         Dropped()
-        time.sleep(60)
+        for _ in range(6_000):  # one long sleep would not be woken
+            time.sleep(0.01)
 
     hook = sys.unraisablehook
     monkeypatch.setattr(corpus_cli, "_embed", embed)
