@@ -300,9 +300,10 @@ def compute(recipe: Recipe, texts: Sequence[Pieces], advance: Callable[[int], An
             largest.scatter_reduce_(0, slots[:, None].expand_as(states), states, "amax")
         before, seen = seen, seen + len(wanted)
         advance(len(texts) * seen // n_tokens - len(texts) * before // n_tokens)
-    mean = total if recipe.how == "sum" else total / counts[:, None]
-    pooled = torch.cat([mean] * sums + [largest] * maxima, dim=1)
-    return pooled.masked_fill((counts == 0)[:, None], float("nan")).cpu().numpy(), starts
+    if recipe.how != "sum":
+        total /= counts[:, None]
+    pooled = torch.cat([total, largest], dim=1) if sums and maxima else total if sums else largest
+    return pooled.masked_fill_((counts == 0)[:, None], float("nan")).cpu().numpy(), starts
 
 
 # --- The model on packed rows ---
