@@ -13,7 +13,7 @@ import torch
 
 import bertutil.exercises
 from bertutil import encode
-from bertutil.exercises import Exercise, Wrong, ch01, ch03, ch07, ch13, compare, number
+from bertutil.exercises import Exercise, Wrong, call, ch01, ch03, ch07, ch13, compare, number
 from bertutil.exercises.ch02 import tiny_model
 from tests.answers import ch10 as answers10
 from tests.answers import ch13 as answers13
@@ -89,6 +89,31 @@ def answers(kind):
 @pytest.mark.parametrize(("exercise", "answer"), answers("RIGHT"))
 def test_a_right_answer_passes_however_it_is_written(exercise, answer):
     assert exercise.verdict(answer) == "Right."
+
+
+@pytest.mark.parametrize(("exercise", "answer"), [row for row in answers("RIGHT") if callable(row.values[1])])
+def test_a_right_answer_passes_in_double_precision(exercise, answer):
+    def in_double(*given):
+        result = answer(*given)
+        return result.double() if isinstance(result, torch.Tensor) and result.is_floating_point() else result
+
+    assert exercise.verdict(in_double) == "Right."
+
+
+@pytest.mark.parametrize(
+    ("given", "write"),
+    [
+        (torch.zeros(2), lambda x: x.add_(1)),
+        ([1, 2], lambda x: x.pop()),
+        ([[1], [2]], lambda x: x[0].pop()),
+        ((torch.zeros(2), torch.ones(2)), lambda x: x[1].add_(1)),
+        ({"a": 1}, lambda x: x.pop("a")),
+    ],
+)
+def test_a_function_that_writes_into_what_it_is_given_is_told_so(given, write):
+    assert call(len, given)
+    with pytest.raises(Wrong, match=r"your function changes the (tensor|list|dictionary)"):
+        call(write, given)
 
 
 @pytest.mark.parametrize(("exercise", "answer", "reason"), answers("WRONG"))

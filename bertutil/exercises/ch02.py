@@ -37,7 +37,7 @@ def _judge_lay_out(function: Any) -> None:
             raise Wrong(f"return a list of ids; this is the text {answer!r:.40}")
         try:
             row = [int(i) for i in answer]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise Wrong(f"return one list of ids, with nothing but numbers in it; yours is {answer!r:.60}") from None
         _compare_rows(row, first, second, cls, sep)
 

@@ -1,6 +1,7 @@
 """The exercises of chapter 8: a weighted sum of layers, entities from tags, choosing a layer without peeking."""
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import torch
@@ -143,9 +144,10 @@ def _judge_choice(function: Any) -> None:
         probe = _Probe()
         answer = call(function, states.clone(), list(labels), [list(fold) for fold in folds], probe)
         probe.check(len(labels), n_layers)
-        if isinstance(answer, bool) or not hasattr(answer, "__index__"):
-            raise Wrong(f"it returns {answer!r:.60}; return the number of the layer, a whole number from 0")
-        found.append(int(answer))
+        try:
+            found.append(index(answer))
+        except TypeError:
+            raise Wrong(f"it returns {answer!r:.60}; return the number of the layer, a whole number from 0") from None
         right.append(best)
         accuracies.append([_held_out(states[:, k], labels, folds) for k in range(n_layers)])
     if found == right:

@@ -222,7 +222,7 @@ def _tensor(answer: Any, shape: list[int], what: str) -> Tensor:
         raise Wrong(f"return a tensor; this is a {type(answer).__name__}")
     if list(answer.shape) != shape:
         raise Wrong(f"the shape of {what} is {list(answer.shape)}; it must be {shape}")
-    return answer
+    return answer.float()
 
 
 weights = Exercise(

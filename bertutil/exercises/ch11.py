@@ -24,6 +24,7 @@ def _judge_logits(function: Any) -> None:
         right = states[:, 0] @ weight.T + bias
         if not isinstance(answer, Tensor):
             raise Wrong(f"return a tensor; this is a {type(answer).__name__}")
+        answer = answer.float()
         every = states @ weight.T + bias
         slips = {
             "these are logits for every token; only [CLS] is asked for, states[:, 0]": every,
@@ -141,7 +142,7 @@ def _judge_epoch(function: Any) -> None:
         loss = number(answer)
         if own.training:
             raise Wrong("the weights are right, and the model is left in training mode: call model.eval() at the end")
-        if abs(loss - expected) > 1e-4:
+        if not abs(loss - expected) < 1e-4:
             what = (
                 ": that is the sum, divide by the number of batches"
                 if abs(loss - expected * n_batches) < 1e-4

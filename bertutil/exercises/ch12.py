@@ -120,6 +120,7 @@ def _judge_mean_of_last(function: Any) -> None:
             (values[-count - 1 : -1].sum(dim=0) / count, "it begins one state too early, and leaves out the last"),
             (values[-count + 1 :].sum(dim=0) / count if count > 1 else values[0], "it begins one state too late"),
         ]
+        answer = answer.float()
         if not torch.allclose(answer, values[-count:].mean(dim=0), atol=1e-5):
             near = (text for value, text in reasons if torch.allclose(answer, value, atol=1e-5))
             raise Wrong(f"{shown} the numbers are not right: {next(near, 'add up those from index n - count on')}")

@@ -205,4 +205,5 @@ WRONG = [
         "the number 1 or 0",
     ),
     (ch11.pairs, lambda stories, n: stories.pop() and pairs(stories, n), "changes the list"),
+    (ch11.epoch, lambda model, optimizer, batches: epoch(model, optimizer, batches) * torch.nan, "yours nan"),
 ]
