@@ -62,7 +62,7 @@ class Claim:
     `id`: "C01" and so on. `source`: where it is said. `says`: the claim in our words; `how`: what is done to test it.
     `chapter`: the number of the chapter that treats it. `measure`: the function that returns the quantities. `needs`:
     conditions that must all be met, or the claim does not hold; `limits`: where one of them is met, it holds with a
-    limit. `published`: other people's figures, with their source.
+    limit. `published`: other people's figures, with their source; `beside`: the quantities to compare with them.
     """
 
     id: str
@@ -74,6 +74,7 @@ class Claim:
     needs: tuple[Condition, ...]
     limits: tuple[Condition, ...] = ()
     published: str = ""
+    beside: tuple[str, ...] = ()
 
     def verdict(self, measured: Measured) -> str:
         """Return one of VERDICTS. It depends on `measured` and on the conditions, and on nothing else."""
@@ -115,6 +116,7 @@ def claim(
     needs: Sequence[tuple[str, str, Bound]],
     limits: Sequence[tuple[str, str, Bound]] = (),
     published: str = "",
+    beside: Sequence[str] = (),
 ) -> Callable[[Callable[["Evidence"], Measured]], Claim]:
     """Make a Claim of a function: its name is the id, its docstring the claim and, as second paragraph, the test.
 
@@ -142,22 +144,25 @@ def claim(
             needs=tuple(Condition(*parts) for parts in needs),
             limits=tuple(Condition(*parts) for parts in limits),
             published=published,
+            beside=tuple(beside),
         )
 
     return make
 
 
-def as_table(findings: Sequence[Finding], notebooks: Mapping[int, str]) -> str:
-    """The ledger as a Markdown table; `notebooks` maps a chapter's number to its file, for the links."""
-    head = "| id | claim | verdict | here | published | source | chapter |\n|---|---|---|---|---|---|---|"
-    rows = []
+def as_table(findings: Sequence[Finding], notebooks: Mapping[int, str], checkpoint: str) -> str:
+    """The ledger as a Markdown table, with the quantities of the rules and those beside published figures.
+
+    `notebooks` maps a chapter's number to its file, for the links; `checkpoint` is what was measured.
+    """
+    rows = [("id", "claim", "verdict", f"measured: {checkpoint}", "published", "source", "chapter"), ("---",) * 7]
     for claim, measured, verdict in findings:
-        quantities = dict.fromkeys(condition.quantity for condition in (*claim.needs, *claim.limits))
+        conditions = (*claim.needs, *claim.limits)
+        quantities = dict.fromkeys((*claim.beside, *(condition.quantity for condition in conditions)))
         here = "; ".join(f"{name}: {shown(measured[name])}" for name in quantities)
         link = f"[{claim.chapter}]({notebooks[claim.chapter]})"
-        cells = (claim.id, claim.says, f"**{verdict}**", here, claim.published, claim.source, link)
-        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return "\n".join([head, *rows])
+        rows.append((claim.id, claim.says, f"**{verdict}**", here, claim.published, claim.source, link))
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
 
 def shown(value: Value) -> str:

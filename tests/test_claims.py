@@ -215,6 +215,13 @@ def test_what_cannot_be_measured_has_published_figures(findings):
         assert finding.verdict != PUBLISHED or finding.claim.published
 
 
+@every_claim
+def test_published_figures_have_measured_ones_of_their_kind_beside_them(findings, entry):
+    rule = {condition.quantity for condition in (*entry.needs, *entry.limits)}
+    assert bool(entry.published) == bool(entry.beside or rule & {"cased: walrus"})
+    assert set(entry.beside) <= findings[entry.id].measured.keys()
+
+
 # --- bertutil.ledger: how a claim becomes a verdict ---------------------------------------------------------------
 
 
@@ -318,12 +325,15 @@ def test_quantities_as_text(value, text):
 
 
 def test_the_table_has_a_row_for_each_finding():
-    table = ledger.as_table([example().examine({"found": 0.6, "rival": 0.4})] * 2, {13: "13.ipynb"})
+    entry = replace(example(), published="0.9 | x", beside=("as published",))
+    measured = {"found": 0.6, "rival": 0.4, "as published": 0.8, "other": 1}
+    table = ledger.as_table([entry.examine(measured)] * 2, {13: "13.ipynb"}, "some/name")
     head, rule, *rows = table.splitlines()
-    row = "| C40 | An example of a claim. | **holds** | found: 0.600; rival: 0.400 |  | here | [13](13.ipynb) |"
+    here = "as published: 0.800; found: 0.600; rival: 0.400"
+    row = f"| C40 | An example of a claim. | **holds** | {here} | 0.9 / x | here | [13](13.ipynb) |"
     assert rows == [row, row]
-    assert rule == "|---" * 7 + "|"
-    assert head.count("|") == 8
+    assert rule == "| --- " * 7 + "|"
+    assert head == "| id | claim | verdict | measured: some/name | published | source | chapter |"
 
 
 # --- The notebook ------------------------------------------------------------------------------------------------
