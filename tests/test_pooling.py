@@ -90,6 +90,14 @@ def test_a_word_without_a_piece_is_nan_and_so_is_the_padding_behind_the_words(ti
     assert pooled.isnan().all(dim=-1).tolist() == [[False, True, False], [False, True, True]]
 
 
+@pytest.mark.parametrize("how", ["mean", "sum", "first", "last", "max"])
+def test_of_a_piece_that_two_windows_show_the_central_one_counts(tiny, how):
+    encoding = bertutil.encode(tiny, "a " * 700, too_long="window", stride=100)
+    vectors = torch.arange(encoding.input_ids.numel(), dtype=torch.float32).reshape(*encoding.input_ids.shape, 1)
+    assert encoding.content_mask.sum() == 800
+    assert torch.equal(bertutil.pool_words(vectors, encoding, how)[0], vectors[encoding.central])
+
+
 def test_negative_vectors_stay_negative_under_max(tiny):
     encoding = bertutil.encode(tiny, ["embeddings", "one and two"])
     pooled = bertutil.pool_words(torch.full((*encoding.input_ids.shape, 2), -3.0), encoding, "max")
