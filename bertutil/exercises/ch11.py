@@ -61,13 +61,13 @@ def _judge_pairs(function: Any) -> None:
         home = {text: (s, i) for s, story in enumerate(stories) for i, text in enumerate(story)}
         parts = _parts(answer, home)
         told = [{home[text][0] for first, second, _ in part for text in (first, second)} for part in parts]
-        for name, part in zip(("training", "test"), parts, strict=True):
-            _check_pairs(name, part, home)
         if shared := sorted(told[0] & told[1]):
             raise Wrong(
                 f"story {shared[0]} is in the training part and in the test part: split the stories first, then make "
                 "the pairs of each part from its own stories only"
             )
+        for name, part in zip(("training", "test"), parts, strict=True):
+            _check_pairs(name, part, home)
         if len(told[1]) != n_test:
             swapped = " (are the parts exchanged?)" if len(told[0]) == n_test else ""
             raise Wrong(f"the test part has {len(told[1])} stories, and n_test is {n_test}{swapped}")

@@ -176,7 +176,7 @@ WRONG = [
     (ch11.logits, lambda s, w, b: logits(s, w, b).tolist(), "return a tensor"),
     (ch11.logits, lambda s, w, b: logits(s, w, b)[:, :1], "must be [rows, classes]"),
     (ch11.logits, lambda s, w, b: logits(s, w, b) * 2, "numbers are not"),
-    (ch11.pairs, split_by_pair, "a story has 4"),
+    (ch11.pairs, split_by_pair, "split the stories first"),
     (ch11.pairs, wrong_from_everywhere, "split the stories first"),
     (ch11.pairs, wrong_from_the_same_story, "must come from another story"),
     (ch11.pairs, only_the_true_ones, "0 with label 0"),
