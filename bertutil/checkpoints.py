@@ -132,11 +132,15 @@ def load(
 
     `name` is a name of CATALOGUE, a folder, or a hub id such as "owner/name"; None takes the environment
     variable BERTUTIL_MODEL, else "minilm". The default checkpoint lies in a Python package and needs no network.
+    `device`: as torch names it, or "auto", which is a GPU ("cuda") where torch finds one, else the CPU. The vectors
+    differ by some 1e-5 between devices.
 
-    Raises ValueError for an unknown name, a file with a wrong digest, a folder without a BERT checkpoint and a
-    tokenizer that does not fit the model; ConnectionError where the hub is needed and cannot be reached.
+    Raises ValueError for an unknown name, a GPU that torch does not find, a file with a wrong digest, a folder
+    without a BERT checkpoint and a tokenizer that does not fit the model; ConnectionError where the hub is needed
+    and cannot be reached.
     """
     name = os.fspath(name or os.environ.get("BERTUTIL_MODEL") or "minilm")
+    device = _choose_device(device)
     checkpoint = None if Path(name).is_dir() else CATALOGUE.get(name)
     folder = _locate(name, checkpoint)
     config = _read_config(name, folder)
@@ -174,6 +178,16 @@ def load(
     if missing:  # a checkpoint saved without a pooler: better none than a random one
         model.pooler = None
     return Bert(name, tokenizer, model.to(device).eval())
+
+
+def _choose_device(device: str | torch.device) -> torch.device:
+    gpu = torch.cuda.is_available()
+    chosen = torch.device(("cuda" if gpu else "cpu") if device == "auto" else device)
+    if chosen.type == "cuda" and not gpu:
+        raise ValueError(
+            f"device is {str(device)!r}, and this torch {torch.__version__} finds no GPU; use device='cpu', or 'auto'"
+        )
+    return chosen
 
 
 def _locate(name: str, checkpoint: Checkpoint | None) -> Path:

@@ -94,11 +94,11 @@ def embed_corpus(
 ) -> "Corpus":
     r"""Write the vectors of all lines to the folder `out`, in memory that does not grow with their number.
 
-    `lines`: the path of a text file in UTF-8, whose lines end with \n or \r\n, or any iterable of texts (bytes are
-    lines of such a file). `unit`, `strategy`, `how`, `specials`: as in embed(). A line without a token to pool gets a
-    row of NaN, so that row i is line i; they are counted, and a warning tells. `errors`: "strict" refuses
-    invalid UTF-8, "replace" puts the character U+FFFD in its place. `progress` shows a bar on a terminal, and
-    writes a line now and then where stderr is none.
+    `lines`: the path of a text file in UTF-8, whose lines end with \n or \r\n, or any iterable of texts (bytes,
+    and what an open file gives, are lines of such a file). `unit`, `strategy`, `how`, `specials`: as in embed(). A
+    line without a token to pool gets a row of NaN, so that row i is line i; they are counted, and a warning tells.
+    `errors`: "strict" refuses invalid UTF-8, "replace" puts the character U+FFFD in its place. `progress` shows a
+    bar on a terminal, and writes a line now and then where stderr is none.
 
     With `resume`, a folder that an interrupted call left goes on from the last window of texts that was committed,
     and ends with the bytes of an unbroken run (same machine, same versions); a complete one is checked and
@@ -296,8 +296,11 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def read_texts(lines: Iterable[Any], errors: str) -> Iterator[Text]:
-    """Yield the texts, checked; bytes are lines of a file. Only their ending is cut off (pitfall 11)."""
+    """Yield the texts, checked. Of the lines of a file, bytes or text, only the ending is cut off (pitfall 11)."""
+    of_file = isinstance(lines, io.TextIOBase)
     for i, line in enumerate(lines):
+        if of_file:
+            line = line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
         if isinstance(line, bytes):
             line = decode(line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n"), i, errors)
         yield check_texts([line], i)[0]

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--how", help="how tokens are pooled (default: mean)")
     embed.add_argument("--specials", action="store_true", help="let [CLS] and [SEP] count")
     embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
-    embed.add_argument("--device", default="cpu", help="such as cuda (default: cpu)")
+    embed.add_argument("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
     embed.add_argument("--column", help="the column of a .csv, .tsv or .parquet file that holds the texts")
     embed.add_argument(
         "--errors", default="strict", choices=["strict", "replace"], help="what to do on invalid UTF-8"

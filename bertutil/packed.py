@@ -19,7 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, BertModel
 
 from bertutil.checkpoints import CATALOGUE, Bert
-from bertutil.encoding import _require_text, _sentences, _windows
+from bertutil.encoding import STRIDE, _require_text, _sentences, _windows
 from bertutil.pooling import combine_layers
 
 Text = str | tuple[str, ...]  # a text, or the words of one
@@ -34,7 +34,6 @@ HOWS = {
 # Packed batches of 256 to 8,192 tokens are about equally fast on two cores, and those of 1,024 fit the cache. A
 # graphics processor is idle with so few.
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 32_768}
-STRIDE = 64  # pieces that neighbouring windows of a long text share, encode()'s default
 CHUNK = 500_000  # characters tokenized at a time: the tokenizer needs several hundred bytes for each
 
 

@@ -107,6 +107,13 @@ def test_only_line_ends_are_cut_off_a_line_of_a_file(tiny, tmp_path):
     assert list(made.lines) == ["one", "two\x0b\x0c\x85\u2028 still two", " three ", "", "mac\rstays", "no end"]
 
 
+@pytest.mark.parametrize("newline", [None, ""])
+def test_an_open_text_file_gives_the_same_lines_as_its_path(tiny, tmp_path, newline):
+    (tmp_path / "lines.txt").write_bytes(b"one\r\n two \nno end")
+    with (tmp_path / "lines.txt").open(encoding="utf-8", newline=newline) as stream:
+        assert list(write(tiny, stream, tmp_path / "out").lines) == ["one", " two ", "no end"]
+
+
 def test_invalid_utf8_is_refused_by_line_and_byte_or_replaced(tiny, tmp_path):
     (tmp_path / "latin1.txt").write_bytes("good\nna\u00efve\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"line 2, byte 3: 0xef is not valid UTF-8.*errors='replace'"):

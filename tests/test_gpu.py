@@ -12,10 +12,11 @@ TEXTS = ["The bank of the river.", "He robbed a bank, didn't he?", "embeddings "
 
 
 @pytest.fixture
-def gpu():
+def gpu(monkeypatch):
     if torch.cuda.is_available():
         yield
     else:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         with StandInGpu():
             yield
 
@@ -35,6 +36,23 @@ def test_the_stand_in_refuses_tensors_of_two_devices():
             there + torch.ones(3)
         with pytest.raises(TypeError, match="numpy"):
             there.numpy()
+
+
+def test_auto_takes_a_gpu_where_there_is_one(tiny_folder, gpu):
+    assert bertutil.load(tiny_folder, device="auto").model.device.type == "cuda"
+    assert bertutil.load(tiny_folder).model.device.type == "cpu"
+
+
+def test_auto_is_the_cpu_where_there_is_no_gpu(tiny_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert bertutil.load(tiny_folder, device="auto").model.device.type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", torch.device("cuda")])
+def test_a_gpu_that_is_not_there_is_refused(tiny_folder, monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="finds no GPU; use device='cpu', or 'auto'"):
+        bertutil.load(tiny_folder, device=device)
 
 
 def step_by_step(bert, how):
