@@ -1,5 +1,6 @@
 """The exercises of chapter 2: special tokens."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,12 @@ from bertutil.exercises import Exercise, Wrong, call
 _TINY_VOCABULARY = ["[PAD]", "the", "river", "[SEP]", "bank", "##s", "[UNK]", "was", "wide", ".", "[MASK]", "[CLS]"]
 
 
-def tiny_model(seed: int) -> BertModel:
+def tiny_model(seed: int, n_layers: int = 3) -> BertModel:
     """A small random model that knows every id of BERT's vocabulary and reacts clearly to what it is given."""
     config = BertConfig(
         vocab_size=30_522,
         hidden_size=32,
-        num_hidden_layers=3,
+        num_hidden_layers=n_layers,
         num_attention_heads=4,
         intermediate_size=64,
         initializer_range=0.5,
@@ -216,6 +217,43 @@ def _last(model: BertModel, ids: list[int], start: int, layer: int = -1, segment
     return states
 
 
+def _judge_disarm(function: Any) -> None:
+    specials = ["[CLS]", "[SEP]", "[MASK]"]
+    texts = ["Good phone. [SEP] Bad battery.", "a[MASK]b, [MASK] and [CLS].", "[[SEP]] [SEP][SEP]", "[C[SEP]LS]"]
+    texts += ["A list [1] and [sep], f[0]", "No sign in here.", ""]
+    for text in texts:
+        found = call(function, text, list(specials))
+        if not isinstance(found, str):
+            raise Wrong(f"return the text, a str; for {text!r} you returned a {type(found).__name__}")
+        if reason := _disarm_reason(text, found, specials):
+            raise Wrong(f"for {text!r} it returns {found!r}: {reason}")
+
+
+def _disarm_reason(text: str, found: str, specials: list[str]) -> str:
+    """What is wrong with a text that is said to be free of special tokens; nothing where it is right."""
+    old, new = ("".join(t.split()) for t in (text, found))
+    left = [mark for mark in specials if mark in found]
+    if old != new and old.lower() == new.lower():
+        return "in lower case no mark is found, and the user's capitals are lost, which a cased checkpoint reads"
+    if len(new) < len(old) and left:
+        return f"what was deleted stood in the middle of another mark: now {left[0]} is there. Add spaces instead"
+    if len(new) < len(old):
+        return "something that the user wrote is lost; what is typed is to stay, as text"
+    if old != new:
+        return "there are other characters in it than in the text; add spaces, and nothing else"
+    if found == text and left:
+        return f"nothing has changed, and {left[0]} stands in it"
+    if [mark for mark in left if found.count(mark) < text.count(mark)]:
+        return f"{left[0]} was found once, and stands in it again; every one of them must be taken apart"
+    if left:
+        return (
+            f"{left[0]} is still whole. Spaces around it do not help: put one INSIDE, and do so for all of `specials`"
+        )
+    if re.findall(r"\w+|[^\w\s]", found) != re.findall(r"\w+|[^\w\s]", text):
+        return "a word was cut in two, and its pieces are other tokens; a space behind the bracket cuts no word"
+    return ""
+
+
 lay_out = Exercise(
     _judge_lay_out,
     [
@@ -241,5 +279,14 @@ cosines_without_cls = Exercise(
         "row(ids[1:], range(1, len(ids)), model)[-1] has the last layer of the second run. Its token 0 is token 1 of "
         "the whole row.",
         "Compare row(ids, model=model)[-1, 1:] with it: torch.cosine_similarity(..., ..., dim=-1).",
+    ],
+)
+
+disarm = Exercise(
+    _judge_disarm,
+    [
+        "A special token is recognised by its exact spelling. How does one space change it, and cut no word in two?",
+        "'[SEP]' with a space behind its bracket is '[ SEP]'. For any mark of the list: mark[0] + ' ' + mark[1:].",
+        "for mark in specials: text = text.replace(mark, mark[0] + ' ' + mark[1:])",
     ],
 )

@@ -1,5 +1,7 @@
 """Right and wrong answers to the exercises of chapter 2; a wrong one with a part of the reply that it deserves."""
 
+import re
+
 import torch
 
 from bertutil.exercises import ch02
@@ -59,6 +61,21 @@ def cosines_otherwise(model, ids):
     return (unit[0] * unit[1]).sum(dim=-1)[1:].tolist()
 
 
+def disarm(text, specials, how="{} {}", count=-1):
+    for mark in specials:
+        text = text.replace(mark, how.format(mark[0], mark[1:]), count)
+    return text
+
+
+def disarm_by_brackets(text, specials):
+    """Every bracket stands alone, also where it belongs to no special token."""
+    return re.sub(r"([\[\]])", r" \1 ", text)
+
+
+def disarm_in_one_go(text, specials):
+    return re.sub("|".join(map(re.escape, specials)), lambda found: f"{found[0][:-1]} {found[0][-1]}", text)
+
+
 RIGHT = [
     (ch02.lay_out, lay_out),
     (ch02.lay_out, lay_out_otherwise),
@@ -66,6 +83,9 @@ RIGHT = [
     (ch02.text_mask, text_mask_otherwise),
     (ch02.cosines_without_cls, cosines),
     (ch02.cosines_without_cls, cosines_otherwise),
+    (ch02.disarm, disarm),
+    (ch02.disarm, disarm_by_brackets),
+    (ch02.disarm, disarm_in_one_go),
 ]
 
 WRONG = [
@@ -162,4 +182,20 @@ WRONG = [
         lambda m, i: torch.cosine_similarity(run(m, i)[1:], run(m, i[1:], 2), dim=-1),
         "begin one too high",
     ),
+    (ch02.disarm, lambda text, specials: text, "nothing has changed"),
+    (ch02.disarm, lambda text, specials: disarm(text, specials, ""), "something that the user wrote is lost"),
+    (ch02.disarm, lambda text, specials: disarm(text, ["[SEP]"]), "[CLS] stands in it"),
+    (ch02.disarm, lambda text, specials: disarm(text, specials, " {}{} "), "Spaces around it do not help"),
+    (ch02.disarm, lambda text, specials: disarm(text, specials, count=1), "stands in it again"),
+    (ch02.disarm, lambda text, specials: text.lower(), "capitals are lost"),
+    (ch02.disarm, lambda text, specials: text.replace("[", "(").replace("]", ")"), "add spaces, and nothing else"),
+    (ch02.disarm, lambda text, specials: re.sub(r"(?<=\w)(?=\w)", " ", text), "a word was cut in two"),
+    (
+        ch02.disarm,
+        lambda text, specials: (
+            disarm(text, specials) if text.count("[") != 2 or "C[S" not in text else text.replace("[SEP]", "")
+        ),
+        "now [CLS] is there",
+    ),
+    (ch02.disarm, lambda text, specials: text.split(), "return the text, a str"),
 ]
