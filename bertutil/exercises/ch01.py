@@ -1,4 +1,4 @@
-"""Exercises of chapter 1: counting parameters and bytes."""
+"""Exercises of chapter 1: counting parameters and bytes, and two runs of a model."""
 
 import types
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from bertutil.exercises import Exercise, Wrong, call, compare, number
+from bertutil.exercises.ch02 import tiny_model
 
 
 def _modules() -> list[nn.Module]:
@@ -164,6 +165,76 @@ def _judge_megabytes(answer: Any) -> None:
     compare(found, [b / 1e6 for b in size], slips, cases)
 
 
+def _judge_two_runs(answer: Any) -> None:
+    for n_layers, training in [(3, True), (2, False)]:
+        model = tiny_model(n_layers, n_layers).train(training)
+        runs: list[tuple[bool, torch.Tensor]] = []
+        model.register_forward_hook(lambda model, _, output, runs=runs: runs.append((model.training, output[0])))
+        ids = torch.tensor([[101, 2001 + n_layers, 2002, 2003, 2004, 102]])
+        try:
+            found = call(answer, model, ids)
+        except Wrong as error:
+            if "NoneType" not in str(error):
+                raise
+            raise Wrong(f"{error} (the states are None until you ask for them: output_hidden_states=True)") from None
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise Wrong("return two numbers, `return states, cosine`: how many hidden states, and the lowest cosine")
+        states, lowest = map(number, found)
+        mode = "training" if training else "evaluation"
+        if model.training != training or any(seen != training for seen, _ in runs):
+            raise Wrong(
+                f"the model came in {mode} mode, and your function changes that: leave out .eval() and .train(), and "
+                "measure the model as it is"
+            )
+        if len(runs) < 2:
+            raise Wrong(f"your function runs the model it is given {len(runs)} times; two runs are to be compared")
+        if states != n_layers + 1:
+            reason = _miscount(states, n_layers)
+            raise Wrong(f"the model has {n_layers} layers, and your function counts {states:g} states: {reason}")
+        _compare_runs(lowest, [vectors[0].detach() for _, vectors in runs], mode)
+
+
+def _miscount(states: float, n_layers: int) -> str:
+    reasons: dict[float, str] = {
+        n_layers: "there is one before the first layer, too",
+        6: "these are the tokens; count the parts of output.hidden_states",
+        2 * (n_layers + 1): "count those of one run",
+    }
+    return reasons.get(states, "count the parts of output.hidden_states")
+
+
+def _compare_runs(lowest: float, runs: list[torch.Tensor], mode: str) -> None:
+    """Whether it is the lowest cosine of any two of the runs, token by token."""
+    pairs = [(a, b) for i, a in enumerate(runs) for b in runs[:i]]
+    cosines = [torch.cosine_similarity(a, b, dim=-1) for a, b in pairs]
+
+    def near(values: list[torch.Tensor]) -> bool:
+        return any(abs(lowest - value.item()) < 1e-4 for value in values)
+
+    if near([c.min() for c in cosines]):
+        return
+    slips = {
+        "this is the cosine of all tokens together, or their mean; make one for each token, and take the lowest": [
+            c.mean() for c in cosines
+        ],
+        "this is the highest of the tokens; the lowest is asked for": [c.max() for c in cosines],
+        "this is 1 minus the cosine": [1 - c.min() for c in cosines],
+        "this is the cosine of [CLS] alone; take the lowest of all tokens": [c[0] for c in cosines],
+        "these are the features, each over all tokens; a token's vector is the last axis, dim=-1": [
+            torch.cosine_similarity(a, b, dim=0).min() for a, b in pairs
+        ],
+        "this is the cosine of a run with itself; take the vectors of both runs": [torch.ones(())],
+    }
+    for reason, values in slips.items():
+        if near(values):
+            raise Wrong(f"for a model in {mode} mode your function gives {lowest:.4f}: {reason}")
+    right = ", ".join(f"{c.min():.4f}" for c in cosines)
+    raise Wrong(
+        f"for a model in {mode} mode your function gives {lowest:.4f}; the lowest cosine of its runs, with "
+        f"last_hidden_state, is {right}"
+    )
+
+
 count_parameters = Exercise(
     _judge_count,
     [
@@ -184,5 +255,14 @@ megabytes = Exercise(
     [
         "A tensor takes numel() times element_size() bytes.",
         "Add that up over module.parameters() and divide by a million.",
+    ],
+)
+two_runs = Exercise(
+    _judge_two_runs,
+    [
+        "Write the call of the model in a small function of its own, inside torch.no_grad(), and call it twice.",
+        "model(input_ids=ids, output_hidden_states=True) has both: .hidden_states to count, .last_hidden_state[0] to "
+        "compare.",
+        "torch.cosine_similarity(one, other, dim=-1) has one cosine for each token; .min() is the lowest.",
     ],
 )

@@ -5,6 +5,49 @@ import torch
 
 from bertutil.exercises import ch01
 
+
+def run(model, ids):
+    with torch.no_grad():
+        return model(input_ids=ids, output_hidden_states=True)
+
+
+def lowest(one, other):
+    return torch.cosine_similarity(one.last_hidden_state[0], other.last_hidden_state[0], dim=-1).min()
+
+
+def two_runs(model, ids):
+    one, other = run(model, ids), run(model, ids)
+    return len(one.hidden_states), lowest(one, other)
+
+
+def two_runs_otherwise(model, ids):
+    """With the products written out, and the states counted in a run of its own."""
+    a, b = (model(input_ids=ids).last_hidden_state.squeeze(0) for _ in range(2))
+    cosines = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return [len(run(model, ids)["hidden_states"]), min(cosines.tolist())]
+
+
+def in_evaluation(model, ids):
+    model.eval()
+    return two_runs(model, ids)
+
+
+def in_evaluation_and_back(model, ids):
+    before = model.training
+    model.eval()
+    found = two_runs(model, ids)
+    model.train(before)
+    return found
+
+
+def with_cosine(cosine):
+    def answer(model, ids):
+        one, other = run(model, ids), run(model, ids)
+        return len(one.hidden_states), cosine(one.last_hidden_state[0], other.last_hidden_state[0])
+
+    return answer
+
+
 RIGHT = [
     (ch01.count_parameters, lambda m: sum(p.numel() for p in m.parameters())),
     (ch01.count_parameters, lambda m: np.sum([np.prod(p.shape, dtype=int) for _, p in m.named_parameters()])),
@@ -18,6 +61,8 @@ RIGHT = [
     ),
     (ch01.megabytes, lambda m: sum(p.numel() * p.element_size() for p in m.parameters()) / 1e6),
     (ch01.megabytes, lambda m: sum(p.nbytes for p in m.parameters()) / 1_000_000),
+    (ch01.two_runs, two_runs),
+    (ch01.two_runs, two_runs_otherwise),
 ]
 
 
@@ -103,4 +148,25 @@ WRONG = [
         lambda m: sum(p.numel() * (2 if p.dtype == torch.float16 else 4) for p in m.parameters()) / 1e6,
         "for a layer in torch.float64",
     ),
+    (ch01.two_runs, in_evaluation, "your function changes that"),
+    (ch01.two_runs, in_evaluation_and_back, "your function changes that"),
+    (ch01.two_runs, lambda m, ids: (len(run(m, ids).hidden_states), 1.0), "two runs are to be compared"),
+    (
+        ch01.two_runs,
+        lambda m, ids: (m.config.num_hidden_layers, lowest(run(m, ids), run(m, ids))),
+        "before the first",
+    ),
+    (ch01.two_runs, lambda m, ids: (ids.shape[1], lowest(run(m, ids), run(m, ids))), "these are the tokens"),
+    (ch01.two_runs, lambda m, ids: lowest(run(m, ids), run(m, ids)), "return two numbers"),
+    (ch01.two_runs, lambda m, ids: (len(m(ids).hidden_states), 1), "output_hidden_states=True"),
+    (ch01.two_runs, with_cosine(lambda a, b: torch.cosine_similarity(a, b, dim=-1).mean()), "or their mean"),
+    (ch01.two_runs, with_cosine(lambda a, b: torch.cosine_similarity(a, b, dim=-1).max()), "this is the highest"),
+    (ch01.two_runs, with_cosine(lambda a, b: torch.cosine_similarity(a, a, dim=-1).min()), "with itself"),
+    (ch01.two_runs, with_cosine(lambda a, b: torch.cosine_similarity(a, b, dim=0).min()), "these are the features"),
+    (
+        ch01.two_runs,
+        with_cosine(lambda a, b: torch.cosine_similarity(a.flatten(), b.flatten(), dim=0)),
+        "make one for each token",
+    ),
+    (ch01.two_runs, with_cosine(lambda a, b: (a * b).sum()), "the lowest cosine of its runs"),
 ]
