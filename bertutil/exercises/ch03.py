@@ -1,5 +1,6 @@
-"""The exercises of chapter 3: WordPiece, characters without an entry, the tokens of each word."""
+"""The exercises of chapter 3: WordPiece, characters and entries that get lost, the tokens of each word."""
 
+import operator
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -275,5 +276,85 @@ tokens_by_word = Exercise(
         "Begin with one empty list for every word of encoding.words[0].",
         "encoding.tokens[0] and encoding.word_index[0].tolist() run side by side: zip() them.",
         "Skip the tokens whose index is -1; put each other token into the list at its index.",
+    ],
+)
+
+
+_ARRIVE = ["bank", "river", "ø", "1990", "#", "!", "東", "a", "##s", "##bed", "##ø", "##9"]
+_UPPER = "is in capitals or has an accent; fold leaves neither, so no text leads to it"
+_CUT = "is cut by split before WordPiece sees it: only a mark by itself, or a word without one, arrives"
+_CLEANED = "holds a character that clean deletes"
+_BEHIND = (
+    "is a continuation, and a mark or a Chinese character continues no word: it is cut off. Put a letter in front"
+)
+_LOST = {  # entry: why no text leads to it
+    "Bank": _UPPER,
+    "café": _UPPER,
+    "É": _UPPER,
+    "##S": _UPPER,
+    "##é": _UPPER,
+    "e-mail": _CUT,
+    "don't": _CUT,
+    "東京": _CUT,
+    "[SEP]": "is cut by split: a special token is put into the row, and no word becomes one",
+    "[unused7]": "is cut by split at its brackets: what a user types so becomes several tokens",
+    "zero\u200bwidth": _CLEANED,
+    "##\u200b": _CLEANED,
+    "##!": _BEHIND,
+    "##'": _BEHIND,
+    "##東": _BEHIND,
+    "###": "is the continuation '#': take off two characters, entry[2:]. The '#' that is left is a mark, and cuts",
+}
+
+
+def _judge_lost_ids(answer: Any) -> None:
+    entries = [*_ARRIVE, *_LOST]
+    for seed in (1, 2):
+        random.Random(seed).shuffle(entries)
+        by_id = dict(enumerate(entries))
+        found = call(answer, list(entries))
+        if isinstance(found, str | bytes | dict):
+            raise Wrong(f"return a list of ids; you returned a {type(found).__name__}")
+        try:
+            listed = list(found)
+        except TypeError:
+            raise Wrong(f"return a list of ids; you returned a {type(found).__name__}") from None
+        if len(listed) == len(entries) and all(isinstance(value, bool) for value in listed):
+            raise Wrong("this is True or False for each entry; return the ids of the lost ones")
+        if listed and all(isinstance(value, str) for value in listed):
+            raise Wrong("these are the entries; return their ids. enumerate(entries) gives both")
+        try:
+            lost = {by_id[operator.index(value)] for value in listed}
+        except (TypeError, KeyError):
+            raise Wrong(f"an id is a number from 0 to {len(entries) - 1}; you returned {listed!r:.60}") from None
+        if reason := _why_lost(lost, set(entries)):
+            raise Wrong(reason)
+
+
+def _why_lost(found: set[str], entries: set[str]) -> str:
+    """What is wrong with the entries that are said to be lost; nothing where they are right."""
+    if found == entries - _LOST.keys():
+        return "it is the other way round: these are the entries that a text can lead to"
+    if found >= {entry for entry in entries if entry.startswith("##")}:
+        return (
+            "every continuation is among the lost ones. Their '##' is a sign of the list and stands in no text: take "
+            "it off, and put a letter in front, as in a word"
+        )
+    if {"#", "!"} <= found:
+        return "'#' and '!' are words by themselves, and entries: only a continuation has something in front of it"
+    if "東" in found:
+        return "'東' is an entry of one character: clean puts spaces around it, and split takes them off again"
+    if wrong := sorted(found - _LOST.keys()):
+        return f"{wrong[0]!r} is among the lost ones, and a text can lead to it"
+    missing = [entry for entry in _LOST if entry not in found]
+    return f"{missing[0]!r} is not among the lost ones. It {_LOST[missing[0]]}" if missing else ""
+
+
+lost_ids = Exercise(
+    _judge_lost_ids,
+    [
+        "Take the entry as a text: what do clean, fold and split, one after the other, make of it?",
+        "split(fold(clean(word))) is a list of words. The entry arrives where this is the list [word].",
+        "A continuation stands behind something. For '##s' take the word 'as': 'a' + entry[2:].",
     ],
 )

@@ -1,5 +1,10 @@
 """Right and wrong answers to the exercises of chapter 3; a wrong one with a part of the reply that it deserves."""
 
+import unicodedata
+
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
 from bertutil.exercises import ch03
 
 
@@ -98,6 +103,33 @@ def by_hashes(encoding):
     return found
 
 
+def words(text, **options):
+    clean = BertNormalizer(**{"lowercase": True, "strip_accents": True} | options).normalize_str(text)
+    return [word for word, _ in BertPreTokenizer().pre_tokenize_str(clean)]
+
+
+def as_word(entry, front="a"):
+    return front + entry[2:] if entry.startswith("##") else entry
+
+
+def lost_ids(entries, word=as_word, words=words):
+    return [i for i, entry in enumerate(entries) if words(word(entry)) != [word(entry)]]
+
+
+def lost_ids_by_character(entries):
+    """Without any tokenizer: every character by its class."""
+    lost = set()
+    for i, entry in enumerate(entries):
+        text = entry.removeprefix("##")
+        alone = len(entry) > 1
+        for c in text:
+            kind = unicodedata.category(c)
+            cuts = not c.isalnum() or "CJK" in unicodedata.name(c, "")
+            if unicodedata.normalize("NFD", c) != c or c != c.lower() or kind == "Cf" or (cuts and alone):
+                lost.add(i)
+    return lost
+
+
 RIGHT = [
     (ch03.wordpiece, wordpiece),
     (ch03.wordpiece, wordpiece_recursive),
@@ -105,6 +137,8 @@ RIGHT = [
     (ch03.isolate, isolate_by_words),
     (ch03.tokens_by_word, tokens_by_word),
     (ch03.tokens_by_word, tokens_by_counting),
+    (ch03.lost_ids, lost_ids),
+    (ch03.lost_ids, lost_ids_by_character),
 ]
 
 WRONG = [
@@ -170,4 +204,29 @@ WRONG = [
     (ch03.wordpiece, lambda word, vocab: wordpiece(word.lower(), vocab), "'Bed' holds a character"),
     (ch03.isolate, lambda t, is_known: "".join(c if c.isascii() else f" {c} " for c in t), "more than needed"),
     (ch03.isolate, lambda t, is_known: isolate(t, is_known).lower(), "no longer holds the same characters"),
+    (ch03.lost_ids, lambda entries: lost_ids(entries, word=lambda entry: entry), "every continuation is among"),
+    (ch03.lost_ids, lambda entries: lost_ids(entries, word=lambda entry: as_word(entry, "")), "continues no word"),
+    (ch03.lost_ids, lambda entries: lost_ids(entries, word=lambda e: "a" + e.removeprefix("##")), "by themselves"),
+    (
+        ch03.lost_ids,
+        lambda entries: lost_ids(entries, word=lambda e: "a" + e.lstrip("#") if e.startswith("##") else e),
+        "take off two characters",
+    ),
+    (
+        ch03.lost_ids,
+        lambda entries: lost_ids(entries, words=lambda text: words(text, lowercase=False)),
+        "in capitals",
+    ),
+    (ch03.lost_ids, lambda entries: lost_ids(entries, words=lambda t: words(t, clean_text=False)), "clean deletes"),
+    (ch03.lost_ids, lambda entries: lost_ids(entries, words=lambda text: [text.lower()]), "has an accent"),
+    (
+        ch03.lost_ids,
+        lambda entries: lost_ids(entries, words=lambda t: [BertNormalizer(lowercase=True).normalize_str(t)]),
+        "split takes them off again",
+    ),
+    (ch03.lost_ids, lambda entries: [entries[i] for i in lost_ids(entries)], "return their ids"),
+    (ch03.lost_ids, lambda entries: [i in lost_ids(entries) for i in range(len(entries))], "True or False for each"),
+    (ch03.lost_ids, lambda entries: sorted({*range(len(entries))} - {*lost_ids(entries)}), "the other way round"),
+    (ch03.lost_ids, lambda entries: [i + 1 for i in lost_ids(entries)], "Not right yet"),
+    (ch03.lost_ids, lambda entries: len(lost_ids(entries)), "return a list of ids"),
 ]
