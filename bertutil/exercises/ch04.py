@@ -210,3 +210,80 @@ ignores_first = Exercise(
         "second = segments[0] == 1 picks the tokens of sentence B: torch.equal(one[0, second], two[0, second]).",
     ],
 )
+
+
+def _judge_segment_effect(function: Any) -> None:
+    for seed, n_layers, n_tokens in [(3, 3, 7), (4, 2, 5)]:
+        model = tiny_model(seed, n_layers)
+        ids = torch.tensor([[101, *range(2000 + seed, 2000 + seed + n_tokens - 2), 102]])
+        answer = call(function, model, ids)
+        try:
+            values = torch.as_tensor(answer, dtype=torch.float32).detach()
+        except (TypeError, ValueError, RuntimeError):
+            raise Wrong(f"return one number for each layer; this is a {type(answer).__name__}") from None
+        reasons = {
+            (): "return one number for each layer, not one for all",
+            (n_layers,): "the model has one state more than layers: layer 0 is asked for, too",
+            (
+                n_tokens,
+            ): "this is one number for each token; in each layer, take the lowest of the TOKENS: .amin(dim=-1)",
+            (
+                n_layers + 1,
+                n_tokens,
+            ): "this is every token of every layer; take the lowest of each layer: .amin(dim=-1)",
+        }
+        if (shape := tuple(values.shape)) != (n_layers + 1,):
+            shown = f"for {n_layers} layers and {n_tokens} tokens the answer has the shape {list(shape)}"
+            raise Wrong(f"{shown}: {reasons.get(shape, f'expected is {[n_layers + 1]}')}")
+        _compare_effect(values, model, ids)
+
+
+def _compare_effect(values: Tensor, model: Any, ids: Tensor) -> None:
+    ones, zeros = torch.ones_like(ids), torch.zeros_like(ids)
+
+    @torch.no_grad()
+    def states(**inputs: Tensor) -> Tensor:
+        return torch.stack(model(input_ids=ids, **inputs, output_hidden_states=True).hidden_states)[:, 0]
+
+    whole, other = states(token_type_ids=zeros), states(token_type_ids=ones)
+    cosine = torch.cosine_similarity(whole, other, dim=-1)
+    masked = torch.cosine_similarity(whole, states(attention_mask=zeros), dim=-1)
+    candidates = [
+        (cosine.amin(dim=-1), None),
+        (
+            masked.amin(dim=-1),
+            "the segment ids were handed over by position, and became the attention mask: write token_type_ids=...",
+        ),
+        (
+            torch.ones(len(values)),
+            "all cosines are 1, so both runs were the same: are the segment ids 0 in one and 1 in the other?",
+        ),
+        (cosine.mean(dim=-1), "this is the mean of the tokens; the lowest one of each layer is asked for"),
+        (cosine.amax(dim=-1), "this is the highest token of each layer; the lowest one is asked for"),
+        (cosine[:, 0], "this is [CLS] alone; take the lowest of all tokens"),
+        (cosine[:, 1:-1].amin(dim=-1), "[CLS] and [SEP] are left out; they are tokens of the row as well"),
+        (cosine.amin(dim=-1).flip(0), "the order is turned round; layer 0 comes first"),
+        (1 - cosine.amin(dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
+        ((whole * other).sum(dim=-1).amin(dim=-1), "these are dot products; the cosine divides by both lengths"),
+    ]
+    for candidate, reason in candidates:
+        if torch.allclose(values, candidate, atol=1e-4):
+            if reason:
+                raise Wrong(reason)
+            return
+    raise Wrong(
+        f"it returns {[round(v, 3) for v in values.tolist()]}, and expected is "
+        f"{[round(v, 3) for v in cosine.amin(dim=-1).tolist()]}. Does your function use the `model` it is given, "
+        "with a mask of ones and the segment id 0 or 1 for all tokens?"
+    )
+
+
+segment_effect = Exercise(
+    _judge_segment_effect,
+    [
+        "Do as in `states` of the last section, but with the model and the ids that are handed in.",
+        "torch.zeros_like(ids) and torch.ones_like(ids) are the two sets of segment ids: token_type_ids=...",
+        "torch.stack(output.hidden_states)[:, 0] is [layers, tokens, features]. The cosine with dim=-1 leaves "
+        "[layers, tokens], and .amin(dim=-1) of that the lowest of each layer.",
+    ],
+)

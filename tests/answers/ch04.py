@@ -73,6 +73,37 @@ def in_place(call, ids, segments):
     return torch.equal(before[0, segments[0] == 1], call(ids, segments)[0, segments[0] == 1])
 
 
+def all_states(model, ids, segment, *by_position):
+    segments = torch.full_like(ids, segment)
+    with torch.no_grad():
+        if by_position:
+            output = model(ids, segments, output_hidden_states=True)
+        else:
+            output = model(input_ids=ids, token_type_ids=segments, output_hidden_states=True)
+    return torch.stack(output.hidden_states)[:, 0]
+
+
+def cosines(model, ids, *by_position):
+    one, other = (all_states(model, ids, segment, *by_position) for segment in (0, 1))
+    return torch.cosine_similarity(one, other, dim=-1)
+
+
+def segment_effect(model, ids):
+    return cosines(model, ids).amin(dim=-1)
+
+
+def segment_effect_otherwise(model, ids):
+    """Both settings as the two rows of one batch, and a loop over the layers."""
+    output = model(
+        input_ids=ids.repeat(2, 1),
+        attention_mask=torch.ones_like(ids).repeat(2, 1),
+        token_type_ids=torch.tensor([[0], [1]]).expand(2, ids.shape[1]),
+        output_hidden_states=True,
+    )
+    units = [state / state.norm(dim=-1, keepdim=True) for state in output.hidden_states]
+    return [min((unit[0] * unit[1]).sum(dim=-1).tolist()) for unit in units]
+
+
 RIGHT = [
     (ch04.segment_ids, segment_ids),
     (ch04.segment_ids, segment_ids_otherwise),
@@ -80,6 +111,8 @@ RIGHT = [
     (ch04.pad_rows, pad_rows_otherwise),
     (ch04.ignores_first, ignores_first),
     (ch04.ignores_first, ignores_first_otherwise),
+    (ch04.segment_effect, segment_effect),
+    (ch04.segment_effect, segment_effect_otherwise),
 ]
 
 WRONG = [
@@ -150,4 +183,25 @@ WRONG = [
     (ch04.pad_rows, lambda rows, pad: rows.sort() or pad_rows(rows, pad), "changes the list"),
     (ch04.ignores_first, last_token_only, "into one vector of the second"),
     (ch04.ignores_first, lambda call, i, s: ignores_first(lambda *x: call(*x).round(decimals=1), i, s), "no room"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids, "by position").amin(dim=-1), "became the attention mask"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids).mean(dim=-1), "this is the mean"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids).amax(dim=-1), "this is the highest"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=0), "the lowest of the TOKENS"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids)[-1].min(), "not one for all"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=-1)[1:], "layer 0 is asked for, too"),
+    (ch04.segment_effect, cosines, "every token of every layer"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids)[:, 0], "[CLS] alone"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids)[:, 1:-1].amin(dim=-1), "left out"),
+    (ch04.segment_effect, lambda m, ids: 1 - cosines(m, ids).amin(dim=-1), "distances"),
+    (
+        ch04.segment_effect,
+        lambda m, ids: torch.cosine_similarity(*[all_states(m, ids, 0)] * 2, dim=-1).amin(dim=-1),
+        "both runs were the same",
+    ),
+    (
+        ch04.segment_effect,
+        lambda m, ids: (all_states(m, ids, 0) * all_states(m, ids, 1)).sum(dim=-1).amin(dim=-1),
+        "dot products",
+    ),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=-1) ** 2, "Does your function use the `model`"),
 ]
