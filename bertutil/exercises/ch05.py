@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bertutil.exercises import Exercise, Wrong, call, compare, number
+from bertutil.exercises.ch02 import tiny_model
 
 
 def _judge_count_values(function: Any) -> None:
@@ -182,6 +183,63 @@ def _explain_states(
     raise Wrong(f"{shown}; expected is {list(expected.shape)}, for tokens, layers, features")
 
 
+def _judge_layer_state(function: Any) -> None:
+    for seed, n_layers, n_tokens, k in [(1, 3, 6, 0), (2, 3, 5, 2), (3, 2, 8, 2), (4, 4, 4, 1)]:
+        model = tiny_model(seed, n_layers)
+        norm: Any = model.embeddings.LayerNorm
+        torch.manual_seed(seed)
+        with torch.no_grad():  # a fresh one has the weights 1 and the biases 0, so that no one would miss them
+            norm.weight.uniform_(0.5, 2)
+            norm.bias.uniform_(-1, 1)
+        ids = torch.tensor([101, *range(2000 + seed, 2000 + seed + n_tokens - 2), 102])
+        with torch.no_grad():
+            states = model(input_ids=ids[None], output_hidden_states=True).hidden_states
+        computed: list[str] = []
+        for name, part in [("model", model), ("embeddings", model.embeddings)]:
+            part.register_forward_hook(lambda *_, name=name, computed=computed: computed.append(name))
+        for layer in model.encoder.layer:
+            layer.register_forward_hook(lambda *_, computed=computed: computed.append("layer"))
+        answer = call(function, model, ids, k)
+        if not isinstance(answer, Tensor):
+            raise Wrong(f"return one tensor; this is a {type(answer).__name__}")
+        shown = f"for a model of {n_layers} layers and k={k}"
+        count = computed.count("layer")
+        if "model" in computed:
+            raise Wrong(f"{shown} your function calls the whole model, so all of its {count} layers were computed")
+        if "embeddings" in computed:
+            raise Wrong(f"{shown} it calls model.embeddings; build layer 0 from the three tables and the layer norm")
+        _compare_state(shown, answer.detach().float(), count, k, [state[0] for state in states])
+        if count > k:
+            raise Wrong(f"{shown} the state is right, but {count} layers were computed; stop after {k}")
+
+
+def _compare_state(shown: str, answer: Tensor, count: int, k: int, states: list[Tensor]) -> None:
+    expected = states[k]
+    if answer.shape == (1, *expected.shape):
+        raise Wrong(
+            f"{shown} the answer has the shape {list(answer.shape)}: take the batch of one off again, with [0]"
+        )
+    if answer.shape != expected.shape:
+        raise Wrong(f"{shown} the answer has the shape {list(answer.shape)}; expected is {list(expected.shape)}")
+    if torch.allclose(answer, expected, atol=1e-3):
+        return
+    for j, state in enumerate(states):
+        if torch.allclose(answer, state, atol=1e-3):
+            raise Wrong(
+                f"{shown} this is layer {j}: encoder.layer[0] makes layer 1 of layer 0, so layer k takes k of them"
+            )
+    if count != k:
+        raise Wrong(f"{shown} {count} encoder layers were computed; layer k is what comes out of the first k of them")
+    if k == 0:
+        raise Wrong(
+            f"{shown} the numbers are not those of layer 0. Is all of it there: the rows of the words, of the "
+            "positions from 0 on and of segment 0, added up, and then the layer norm, with its weight and its bias?"
+        )
+    raise Wrong(
+        f"{shown} the numbers are not right, and for k=0 they are: each layer takes what the one before returns"
+    )
+
+
 _RESHAPED = (
     "reshape and view cut the row of numbers into new pieces, they do not turn the box: use permute or transpose"
 )
@@ -208,5 +266,15 @@ text_states = Exercise(
         "Pick the text by its index before you turn the axes. Then it does not matter how large the batch is.",
         "torch.stack(states)[:, i] is [layers, tokens, features]. Turn the first two axes, then drop the padding.",
         "attention_mask[i].bool() is True at real tokens; index the axis of the tokens with it.",
+    ],
+)
+
+layer_state = Exercise(
+    _judge_layer_state,
+    hints=[
+        "Layer 0 first, as in 'Layer 0, by hand': three rows for each token are added, and a layer norm follows. "
+        "model.embeddings.LayerNorm(total) is the whole norm.",
+        "An encoder layer takes and returns [texts, tokens, features]: give the states a batch of one by [None].",
+        "for layer in model.encoder.layer[:k]: states = layer(states). At the end, states[0] takes the batch off.",
     ],
 )

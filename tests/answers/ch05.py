@@ -45,6 +45,51 @@ def previous(a, b, feature):
     return without(a, b, feature - 1)
 
 
+def summed(model, ids, first=0, segment=0):
+    tables = model.embeddings
+    positions = torch.arange(first, first + len(ids))
+    total = tables.word_embeddings.weight[ids] + tables.position_embeddings.weight[positions]
+    return total if segment is None else total + tables.token_type_embeddings.weight[segment]
+
+
+def through(model, state, k):
+    state = state[None]
+    for layer in model.encoder.layer[:k]:
+        state = layer(state)
+    return state[0]
+
+
+def layer_state(model, ids, k):
+    with torch.no_grad():
+        return through(model, model.embeddings.LayerNorm(summed(model, ids)), k)
+
+
+def layer_state_by_hand(model, ids, k):
+    """The layer norm written out, the tables called, and an index instead of a slice."""
+    tables, norm = model.embeddings, model.embeddings.LayerNorm
+    total = tables.word_embeddings(ids) + tables.position_embeddings(torch.arange(len(ids)))
+    total = total + tables.token_type_embeddings(torch.zeros_like(ids))
+    variance, mean = torch.var_mean(total, dim=1, correction=0, keepdim=True)
+    states = ((total - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias).unsqueeze(0)
+    for i in range(k):
+        states = model.encoder.layer[i](states)
+    return states.squeeze(0)
+
+
+def every_layer(model, ids, k):
+    states = [model.embeddings.LayerNorm(summed(model, ids))[None]]
+    for layer in model.encoder.layer:
+        states.append(layer(states[-1]))
+    return states[k][0]
+
+
+def never_handed_on(model, ids, k):
+    start = state = model.embeddings.LayerNorm(summed(model, ids))[None]
+    for layer in model.encoder.layer[:k]:
+        state = layer(start)
+    return state[0]
+
+
 RIGHT = [
     (ch05.count_values, lambda n, tokens, features: (n + 1) * len(tokens) * max(tokens) * features),
     (ch05.count_values, lambda n, tokens, features: torch.zeros(n + 1, len(tokens), max(tokens), features).numel()),
@@ -52,6 +97,8 @@ RIGHT = [
         ch05.count_values,
         lambda n, tokens, features: torch.tensor(math.prod((n + 1, len(tokens), max(tokens), features))),
     ),
+    (ch05.layer_state, layer_state),
+    (ch05.layer_state, layer_state_by_hand),
     (ch05.cosine_without, without),
     (ch05.cosine_without, zeroed),
     (
@@ -133,4 +180,32 @@ WRONG = [
         lambda s, mask, i: torch.stack(s)[:, i].reshape(s[0].shape[1], len(s), -1),
         "the numbers are in the wrong places",
     ),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: m(input_ids=ids[None], output_hidden_states=True).hidden_states[k][0],
+        "calls the whole model",
+    ),
+    (ch05.layer_state, lambda m, ids, k: through(m, m.embeddings(ids[None])[0], k), "it calls model.embeddings"),
+    (ch05.layer_state, every_layer, "layers were computed; stop after 0"),
+    (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k + 1), "this is layer 1"),
+    (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, max(k - 1, 0)), "this is layer 1"),
+    (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k)[None], "with [0]"),
+    (ch05.layer_state, lambda m, ids, k: through(m, summed(m, ids), k), "not those of layer 0"),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: through(m, m.embeddings.LayerNorm(summed(m, ids, segment=None)), k),
+        "of segment 0, added up",
+    ),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: through(m, m.embeddings.LayerNorm(summed(m, ids, first=1)), k),
+        "positions from 0 on",
+    ),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: through(m, torch.layer_norm(summed(m, ids), (32,)), k),
+        "with its weight and its bias",
+    ),
+    (ch05.layer_state, never_handed_on, "each layer takes what the one before returns"),
+    (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k)[1:-1], "expected is [6, 32]"),
 ]
