@@ -1,4 +1,4 @@
-"""The exercises of chapter 10: attention weights, reading maps, cutting a token off."""
+"""The exercises of chapter 10: attention weights, reading maps, cutting a token off, and what it moves."""
 
 import math
 from typing import Any
@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises.ch02 import tiny_model
 
 CUT = -1e4  # a score this low has a weight of exactly 0 after the softmax
+MASK = 103  # the id of [MASK]
 
 
 def _judge_weights(function: Any) -> None:
@@ -217,6 +219,65 @@ def _hidden(n: int, places: list[int]) -> Tensor:
     return shut
 
 
+def _judge_moves(function: Any) -> None:
+    for seed, n, i in [(0, 5, 2), (1, 7, 5), (2, 4, 0)]:
+        model = tiny_model(seed)
+        ids = torch.randint(1000, 30_000, (1, n), generator=torch.Generator().manual_seed(seed))
+        model.encoder.layer[-1].output.LayerNorm.weight.data[::2] *= 3  # else all vectors are equally long
+        with torch.no_grad():
+            answer = _tensor(call(function, model, ids.clone(), i), [n], "the moves")
+            if answer.isnan().any():
+                raise Wrong("some moves are NaN; is the whole sentence hidden at once?")
+            hidden = 1 - torch.eye(n, dtype=torch.long)  # row j hides token j
+            passed = (torch.arange(n)[:, None] >= torch.arange(n)) & (torch.arange(n) != i)
+            before = _last(model, ids, torch.ones_like(ids))
+            after = _last(model, ids.expand(n, -1), hidden)
+            still = _last(model, ids.expand(n, -1), (~passed).long())
+            alone = _last(model, ids.expand(n, -1), 1 - hidden)
+            replaced = _last(model, ids.where(hidden == 1, MASK), torch.ones_like(hidden))
+        size, far = before.norm(dim=-1), (after - before).norm(dim=-1)  # far: [hidden, moved]
+        right = far[:, i] / size[0, i]
+        others = torch.arange(n) != i
+        slips = {
+            "these are lengths; divide by the length of the vector before: a share": far[:, i],
+            "divide by the length BEFORE, when nothing is hidden": far[:, i] / after[:, i].norm(dim=-1),
+            f"that is how far the others move when token {i} is hidden; token {i} is the one to watch": (far / size)[
+                i
+            ],
+            "that is how far the hidden token itself moves; the token to watch is i": (far / size).diagonal(),
+            "that is the mean over all tokens; take the vector of token i alone": (far / size).mean(dim=1),
+            "these are cosines, or 1 minus them; a move is the length of the difference": 1
+            - torch.cosine_similarity(after[:, i], before[:, i], dim=-1),
+            "the tokens of earlier rounds are still hidden; begin each round with a mask of ones": (
+                (still - before).norm(dim=-1)[:, i] / size[0, i]
+            ),
+            "open and hidden are the wrong way round: 1 is a token that is seen, 0 one that is hidden": (
+                (alone - before).norm(dim=-1)[:, i] / size[0, i]
+            ),
+            "the token was replaced by [MASK]; leave the ids as they are, and hide it with attention_mask": (
+                (replaced - before).norm(dim=-1)[:, i] / size[0, i]
+            ),
+            "nothing moves. Is the mask with the 0 handed to the model?": torch.zeros(n),
+        }
+        if torch.allclose(answer[others], right[others], atol=1e-4):
+            if answer[i] != 0:
+                raise Wrong(f"the others are right; entry {i}, of the token itself, must be 0: leave it out")
+            continue
+        for reason, slip in slips.items():
+            if torch.allclose(answer[others], slip[others], atol=1e-4):
+                raise Wrong(reason)
+        j = int((answer - right).abs().where(others, torch.tensor(0.0)).argmax())
+        raise Wrong(
+            f"with token {j} of {n} hidden, token {i} moves by {right[j]:.3f} of its length in the last layer; "
+            f"yours is {answer[j]:.3f}"
+        )
+
+
+def _last(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    states: Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    return states
+
+
 def _tensor(answer: Any, shape: list[int], what: str) -> Tensor:
     if not isinstance(answer, Tensor):
         raise Wrong(f"return a tensor; this is a {type(answer).__name__}")
@@ -249,5 +310,14 @@ cut_off_mask = Exercise(
         "Draw the square for n=3, places=[1]. Which rows must not look at column 1, and which may?",
         "Begin with torch.zeros(1, 1, n, n). Close whole columns first; then open the rows of the places again.",
         "mask[..., places] = float('-inf') closes columns; mask[:, :, places] = 0 opens rows.",
+    ],
+)
+
+moves_without = Exercise(
+    _judge_moves,
+    [
+        "Run the model once with a mask of ones: that is before. Then once for each other token, with one 0.",
+        "mask = torch.ones_like(input_ids); mask[0, j] = 0; then model(input_ids=..., attention_mask=mask).",
+        "With before and after for last_hidden_state[0, i]: (after - before).norm() / before.norm().",
     ],
 )

@@ -1,15 +1,15 @@
-"""The exercises of chapter 11: a head's logits, pairs without leakage, a training loop with faults."""
+"""The exercises of chapter 11: a head's logits, pairs without leakage, a loop with faults, classes that move."""
 
 import copy
 from itertools import combinations
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bertutil.exercises import Exercise, Wrong, call, number
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 
 Pairs = list[tuple[str, str, int]]
 
@@ -188,6 +188,53 @@ def _same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.allclose(a, b, atol=1e-5) for a, b in both)
 
 
+def _judge_apart(function: Any) -> None:
+    answers, expected, cases = [], [], []
+    slips: dict[str, list[float]] = {}
+    for seed, n, n_classes in [(0, 8, 2), (1, 11, 3), (2, 9, 2)]:
+        generator = torch.Generator().manual_seed(seed)
+        labels = torch.randperm(n, generator=generator) % n_classes
+        before, after, centres = torch.randn(3, n, 6, generator=generator).add(0.5)
+        after = after + 2 * centres[labels]
+        answers.append(number(call(function, before.clone(), after.clone(), labels.clone())))
+        (old, new), (old_dot, new_dot) = [
+            [_means(x if dot else functional.normalize(x, dim=-1), labels) for x in (before, after)]
+            for dot in (False, True)
+        ]
+        expected.append(new.same - new.other - (old.same - old.other))
+        cases.append(f"{n} sentences with {n_classes} different answers")
+        for reason, value in {
+            "the sign is the wrong way round: after minus before, and same answer minus other answer": -expected[-1],
+            "that is the difference after training; take off the one before": new.same - new.other,
+            "that is the difference before training; the growth from before to after is asked for": old.same
+            - old.other,
+            "each sentence is paired with itself, too: that cosine is always 1; leave the diagonal out": (
+                new.itself - new.other - (old.itself - old.other)
+            ),
+            "these are dot products; a cosine divides by both lengths": (
+                new_dot.same - new_dot.other - (old_dot.same - old_dot.other)
+            ),
+            "those are the pairs with the same answer only; take off the mean of the other pairs": new.same
+            - old.same,
+            "those are the pairs with different answers only": new.other - old.other,
+        }.items():
+            slips.setdefault(reason, []).append(value)
+    compare(answers, expected, slips, cases)
+
+
+class _Means(NamedTuple):
+    same: float
+    other: float
+    itself: float  # as same, with the diagonal
+
+
+def _means(vectors: Tensor, labels: Tensor) -> _Means:
+    """Mean product of pairs with the same label, and with different ones."""
+    products, alike = vectors @ vectors.T, labels[:, None] == labels
+    apart = alike & ~torch.eye(len(labels), dtype=torch.bool)
+    return _Means(*(products[which].mean().item() for which in (apart, ~alike, alike)))
+
+
 logits = Exercise(
     _judge_logits,
     [
@@ -213,5 +260,15 @@ epoch = Exercise(
         "There are four: the mode at the beginning, what goes into the loss, what happens to old gradients, the mode "
         "at the end.",
         "model.train(); for each batch: logits, loss of the logits, zero_grad, backward, step; then model.eval().",
+    ],
+)
+
+apart = Exercise(
+    _judge_apart,
+    [
+        "Write a helper for one set of vectors: the mean cosine of one kind of pairs minus that of the other.",
+        "labels[:, None] == labels is True where the answers are the same; the diagonal is no pair.",
+        "With same = the equal ones without the diagonal: cosines[same].mean() - cosines[labels[:, None] != labels]"
+        ".mean(). Return that of after minus that of before.",
     ],
 )

@@ -1,5 +1,6 @@
 """The exercises of chapter 12: many texts."""
 
+import math
 import random
 import textwrap
 import weakref
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call, number
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 
 
 def _judge_padding_share(function: Any) -> None:
@@ -153,6 +154,55 @@ class _Watched:
                 del there
 
 
+def _judge_machines(function: Any) -> None:
+    answers, expected, shown = [], [], []
+    slips: dict[str, list[float]] = {}
+    for n_lines, computed, window, seconds, hours in [
+        (100_000, 29_000, 10_000, 2_900, 1),
+        (1_000_000, 204_000, 10_000, 102, 8),
+        (7_250_000, 50_000, 10_000, 100, 2),
+        (40_000_000, 64_999, 5_000, 130, 8),
+        (97_000, 21_000, 10_000, 2_100, 1),
+        (84_000, 30_000, 10_000, 3_000, 1),
+    ]:
+        answers.append(number(call(function, n_lines, computed, window, seconds, hours)))
+        kept, rate = computed // window * window, computed / seconds
+        exact = (n_lines - kept) / (rate * hours * 3600)
+        expected.append(float(math.ceil(exact)))
+        shown.append(f"n_lines={n_lines}, computed={computed}, window={window}, seconds={seconds}, hours={hours}")
+
+        def machines(left: float, lines_per_hour: float, hours: int = hours) -> float:
+            return float(math.ceil(left / (lines_per_hour * hours)))
+
+        for reason, value in {
+            "machines are whole: round up (math.ceil)": exact,
+            "this rounds down, so a part of the lines is left over; round up (math.ceil)": float(math.floor(exact)),
+            "this rounds down, so a part of the lines is left over; round up, from 1 on": float(max(1, int(exact))),
+            "this rounds to the nearest; whatever is left over needs a machine too: round up (math.ceil)": float(
+                round(exact)
+            ),
+            "where the lines fit exactly, this takes one machine too many: math.ceil instead of + 1": float(
+                int(exact) + 1
+            ),
+            "of the last window, nothing was written: take off whole windows only, computed // window * window": (
+                machines(n_lines - computed, rate * 3600)
+            ),
+            "the broken window is counted as written; only whole ones are, computed // window": machines(
+                n_lines - kept - window, rate * 3600
+            ),
+            "the lines that are written need not be computed again": machines(n_lines, rate * 3600),
+            "what was lost was computed too: for the rate, divide `computed` by the seconds": machines(
+                n_lines - kept, kept / seconds * 3600
+            ),
+            "the rate is in lines per second, the time in hours: an hour has 3,600 seconds": machines(
+                n_lines - kept, rate
+            ),
+            "an hour has 3,600 seconds, not 60": machines(n_lines - kept, rate * 60),
+        }.items():
+            slips.setdefault(reason, []).append(value)
+    compare(answers, expected, slips, shown)
+
+
 padding_share = Exercise(
     _judge_padding_share,
     [
@@ -175,5 +225,13 @@ mean_of_last = Exercise(
         "enumerate() counts the states while they come. Which numbers do the last `count` of `n` have?",
         "They run from n - count to n - 1. Begin with total = 0 and add those.",
         "total = total + state makes a new tensor; total += state would write into the first state you took.",
+    ],
+)
+machines_needed = Exercise(
+    _judge_machines,
+    [
+        "Three numbers first: how many lines are written, how many are left, how many one machine does in the time.",
+        "Written are whole windows: computed // window * window. One machine does computed / seconds * 3600 * hours.",
+        "math.ceil(left / one_machine): whatever is left over needs a machine too.",
     ],
 )

@@ -1,10 +1,13 @@
-"""The exercises of chapter 13: a rule, a check that can fail, and a claim of one's own."""
+"""The exercises of chapter 13: a rule, a check that can fail, a claim of one's own, and luck."""
 
 import random
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
+
 from bertutil import ledger
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, compare, number
 from bertutil.ledger import FAILS, HOLDS, LIMIT, VERDICTS, Claim, claim
 
 
@@ -131,6 +134,56 @@ def _judge_own(answer: Any) -> None:
         )
 
 
+def _judge_luck(function: Any) -> None:
+    answers, expected, cases = [], [], []
+    slips: dict[str, list[float]] = {}
+    for seed, tries, n, chance, guessing in [(0, 400, 50, 0.5, 0.5), (1, 300, 63, 0.6, 0.5), (2, 200, 43, 0.4, 0.25)]:
+        hits = (torch.rand(tries, n, generator=torch.Generator().manual_seed(seed)) < chance).float()
+        answers.append(number(call(function, hits.clone(), guessing)))
+        share = hits.mean(dim=1)
+        spread = (share * (1 - share)).sqrt()
+        error = 1.96 * spread / n**0.5
+        held = share - error > guessing
+        expected.append(_part(held))
+        cases.append(f"{tries} tries with {n} questions each, and guessing={guessing}")
+        columns = hits.mean(dim=0)
+        for reason, value in {
+            "that is the share of tries in which the claim does NOT hold": 1 - expected[-1],
+            "that is their number; divide it by the number of tries": float(held.sum()),
+            "that is the upper end of the interval; the lower end must be above guessing": _part(
+                share + error > guessing
+            ),
+            "there the interval leaves guessing out, above OR below; the claim holds only above": _part(
+                (share - guessing).abs() > error
+            ),
+            "the share itself is compared with guessing; compare the lower end, 1.96 standard errors below": _part(
+                share > guessing
+            ),
+            "1.96 is missing: the lower end lies 1.96 standard errors below the share": _part(
+                share - error / 1.96 > guessing
+            ),
+            "the standard error gets smaller with more questions: p (1 - p) is divided by n, under the root": _part(
+                share - 1.96 * spread > guessing
+            ),
+            "n belongs under the root, too": _part(share - 1.96 * spread / n > guessing),
+            "the root is missing: a standard error is the root of p (1 - p) / n": _part(
+                share - 1.96 * spread**2 / n > guessing
+            ),
+            "n is the number of questions, hits.shape[1], and not that of the tries": _part(
+                share - 1.96 * spread / tries**0.5 > guessing
+            ),
+            "a try is a row: take the mean over dim=1": _part(
+                columns - 1.96 * (columns * (1 - columns) / tries).sqrt() > guessing
+            ),
+        }.items():
+            slips.setdefault(reason, []).append(value)
+    compare(answers, expected, slips, cases)
+
+
+def _part(flags: Tensor) -> float:
+    return flags.float().mean().item()
+
+
 rule = Exercise(
     _judge_rule,
     [
@@ -155,5 +208,14 @@ own_claim = Exercise(
         "Which one number falls when the lengths fall with the tokens? A correlation does.",
         "numpy.corrcoef(evidence.n_tokens, evidence.lengths)[0, 1] lies between -1 and 1; 0 is no relation.",
         'Return {"correlation": float(...)} and ask for needs=[("correlation", "<", -0.3)].',
+    ],
+)
+
+luck = Exercise(
+    _judge_luck,
+    [
+        "One share for each try: hits.mean(dim=1). Then the lower end of each, and how many lie above guessing?",
+        "error = (p * (1 - p) / n) ** 0.5, with p for the shares and n = hits.shape[1].",
+        "(p - 1.96 * error > guessing).float().mean() is the share of tries in which the claim holds.",
     ],
 )

@@ -56,6 +56,51 @@ def diagonal_kept(n, places):
     return torch.where(torch.eye(n) == 1, 0, whole_columns(n, places))
 
 
+def moves(model, ids, i, *, mask=torch.ones_like, over=None, at=None):
+    """Right as it is; the options make it wrong."""
+    before = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+    found = torch.zeros(ids.shape[1])
+    for j in range(ids.shape[1]):
+        hidden = mask(ids)
+        hidden[0, j] = 1 - hidden[0, j]
+        after = model(input_ids=ids, attention_mask=hidden).last_hidden_state[0]
+        k = i if at is None else at(i, j)
+        found[j] = (after - before)[k].norm() / (before[k].norm() if over is None else over(after[k]))
+    found[i] = 0
+    return found
+
+
+def moves_in_one_batch(model, ids, i):
+    n = ids.shape[1]
+    mask = torch.zeros(n + 1, 1, n, n)
+    for j in range(n):
+        mask[j, :, :, j] = -INF
+        mask[j, :, j] = 0
+    states = model(input_ids=ids.repeat(n + 1, 1), attention_mask=mask).last_hidden_state[:, i]
+    found = (states[:n] - states[n]).norm(dim=1) / states[n].norm()
+    return torch.where(torch.arange(n) == i, 0, found)
+
+
+def hidden_for_good(model, ids, i):
+    mask, found = torch.ones_like(ids), torch.zeros(ids.shape[1])
+    before = model(input_ids=ids, attention_mask=mask).last_hidden_state[0, i]
+    for j in range(ids.shape[1]):
+        if j != i:
+            mask[0, j] = 0
+            after = model(input_ids=ids, attention_mask=mask).last_hidden_state[0, i]
+            found[j] = (after - before).norm() / before.norm()
+    return found
+
+
+def replaced(model, ids, i):
+    before, found = model(input_ids=ids).last_hidden_state[0, i], torch.zeros(ids.shape[1])
+    for j in range(ids.shape[1]):
+        other = ids.clone()
+        other[0, j] = 103
+        found[j] = (model(input_ids=other).last_hidden_state[0, i] - before).norm() / before.norm()
+    return found
+
+
 RIGHT = [
     (ch10.weights, weights),
     (ch10.weights, weights_otherwise),
@@ -63,6 +108,8 @@ RIGHT = [
     (ch10.strongest_head, strongest_otherwise),
     (ch10.cut_off_mask, cut_off),
     (ch10.cut_off_mask, cut_off_otherwise),
+    (ch10.moves_without, moves),
+    (ch10.moves_without, moves_in_one_batch),
 ]
 
 WRONG = [
@@ -131,4 +178,20 @@ WRONG = [
     ),
     (ch10.weights, lambda q, k, m: closed(q @ k.T / 8, m).softmax(-1), "are divided by 8.00"),
     (ch10.weights, lambda q, k, m: weights(q, q, m), "both sides are the query"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i, over=lambda after: 1), "divide by the length of the vec"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i, over=torch.norm), "the length BEFORE"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i, mask=torch.zeros_like), "the wrong way round: 1 is a"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i, at=lambda i, j: j), "the hidden token itself moves"),
+    (
+        ch10.moves_without,
+        lambda m, ids, i: torch.stack([moves(m, ids, k)[i] for k in range(ids.shape[1])]),
+        "how far the others move",
+    ),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i) + (torch.arange(ids.shape[1]) == i), "must be 0"),
+    (ch10.moves_without, hidden_for_good, "the tokens of earlier rounds are still hidden"),
+    (ch10.moves_without, replaced, "replaced by [MASK]"),
+    (ch10.moves_without, lambda m, ids, i: torch.zeros(ids.shape[1]), "nothing moves"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i) / 0, "NaN"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i) * 2, "of its length in the last layer; yours is"),
+    (ch10.moves_without, lambda m, ids, i: moves(m, ids, i)[1:], "shape"),
 ]

@@ -152,6 +152,31 @@ def two_steps_a_batch(model, optimizer, batches):
     return loss.item()
 
 
+def gap(vectors, labels, *, cosine=True, same=1, other=1):
+    """Right as it is; the options make it wrong."""
+    vectors = functional.normalize(vectors, dim=1) if cosine else vectors
+    products, alike = vectors @ vectors.T, labels[:, None] == labels
+    pair = torch.ones_like(alike).triu(1)
+    return same * products[alike & pair].mean() - other * products[~alike & pair].mean()
+
+
+def growth(before, after, labels, **options):
+    return gap(after, labels, **options) - gap(before, labels, **options)
+
+
+def growth_with_loops(before, after, labels):
+    gaps = []
+    for vectors in (after, before):
+        kinds = {True: [], False: []}
+        for i, one in enumerate(vectors):
+            for j, two in enumerate(vectors):
+                if i != j:
+                    cosine = functional.cosine_similarity(one, two, dim=0).item()
+                    kinds[bool(labels[i] == labels[j])].append(cosine)
+        gaps.append(sum(kinds[True]) / len(kinds[True]) - sum(kinds[False]) / len(kinds[False]))
+    return gaps[0] - gaps[1]
+
+
 RIGHT = [
     (ch11.logits, logits),
     (ch11.logits, logits_with_loops),
@@ -160,6 +185,8 @@ RIGHT = [
     (ch11.pairs, pairs_with_zip),
     (ch11.epoch, epoch),
     (ch11.epoch, epoch_otherwise),
+    (ch11.apart, growth),
+    (ch11.apart, growth_with_loops),
 ]
 
 WRONG = [
@@ -206,4 +233,21 @@ WRONG = [
     ),
     (ch11.pairs, lambda stories, n: stories.pop() and pairs(stories, n), "changes the list"),
     (ch11.epoch, lambda model, optimizer, batches: epoch(model, optimizer, batches) * torch.nan, "yours nan"),
+    (ch11.apart, lambda b, a, y: growth(a, b, y), "the wrong way round"),
+    (ch11.apart, lambda b, a, y: gap(a, y), "take off the one before"),
+    (ch11.apart, lambda b, a, y: gap(b, y), "that is the difference before training"),
+    (ch11.apart, lambda b, a, y: growth(b, a, y, cosine=False), "dot products"),
+    (ch11.apart, lambda b, a, y: growth(b, a, y, other=0), "the pairs with the same answer only"),
+    (ch11.apart, lambda b, a, y: growth(b, a, y, same=0) * -1, "the pairs with different answers only"),
+    (
+        ch11.apart,
+        lambda b, a, y: sum(
+            sign * (c[y[:, None] == y].mean() - c[y[:, None] != y].mean())
+            for sign, x in ((1, a), (-1, b))
+            for c in [functional.cosine_similarity(x[:, None], x, dim=-1)]
+        ),
+        "paired with itself",
+    ),
+    (ch11.apart, lambda b, a, y: functional.cosine_similarity(a, b), "return one number"),
+    (ch11.apart, lambda b, a, y: growth(b, a, y) + 1, "is right"),
 ]

@@ -1,5 +1,6 @@
 """Right and wrong answers to the exercises of chapter 12; a wrong one with a part of the reply that it deserves."""
 
+import math
 from collections import deque
 from itertools import islice
 
@@ -107,6 +108,22 @@ def keeping_four(states, n, count):
     return torch.stack(list(deque(states, maxlen=count))).mean(dim=0)
 
 
+def machines(n_lines, computed, window, seconds, hours):
+    left = n_lines - computed // window * window
+    return math.ceil(left / (computed / seconds * 3600 * hours))
+
+
+def machines_one_by_one(n_lines, computed, window, seconds, hours):
+    count, left = 0, n_lines - (computed - computed % window)
+    while left > 0:
+        count, left = count + 1, left - computed * 3600 * hours / seconds
+    return torch.tensor(count)
+
+
+def exactly(n_lines, computed, window, seconds, hours):
+    return (n_lines - computed // window * window) * seconds / (computed * 3600 * hours)
+
+
 RIGHT = [
     (ch12.padding_share, share),
     (ch12.padding_share, share_by_masks),
@@ -114,6 +131,8 @@ RIGHT = [
     (ch12.fill_rows, fill_by_slices),
     (ch12.mean_of_last, running),
     (ch12.mean_of_last, running_in_place),
+    (ch12.machines_needed, machines),
+    (ch12.machines_needed, machines_one_by_one),
 ]
 
 WRONG = [
@@ -150,4 +169,16 @@ WRONG = [
     (ch12.padding_share, lambda lengths, size: share(lengths[:size], size), "the first batch alone"),
     (ch12.fill_rows, lambda lengths, budget: [[i + 1 for i in row] for row in fill(lengths, budget)], "from 1"),
     (ch12.fill_rows, lambda lengths, budget: lengths.sort() or fill(lengths, budget), "changes the list"),
+    (ch12.machines_needed, exactly, "machines are whole"),
+    (ch12.machines_needed, lambda *given: int(exactly(*given)), "this rounds down"),
+    (ch12.machines_needed, lambda *given: max(1, int(exactly(*given))), "from 1 on"),
+    (ch12.machines_needed, lambda *given: round(exactly(*given)), "to the nearest"),
+    (ch12.machines_needed, lambda *given: int(exactly(*given)) + 1, "one machine too many"),
+    (ch12.machines_needed, lambda n, done, window, s, h: machines(n, done, 1, s, h), "nothing was written"),
+    (ch12.machines_needed, lambda n, done, w, s, h: machines(n - w, done, w, s, h), "the broken window is counted"),
+    (ch12.machines_needed, lambda n, done, w, s, h: machines(n + done // w * w, done, w, s, h), "computed again"),
+    (ch12.machines_needed, lambda n, done, w, s, h: machines(n, done // w * w, w, s, h), "what was lost"),
+    (ch12.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, h / 3600), "in lines per second"),
+    (ch12.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, h / 60), "not 60"),
+    (ch12.machines_needed, lambda *given: 7, "in every case"),
 ]

@@ -57,6 +57,30 @@ def halves(evidence):
     return {"short minus long": float(lengths[:100].mean() - lengths[100:].mean())}
 
 
+def luck(hits, guessing, *, dim=1, root=0.5, times=1.96):
+    """Right as it is; the options make it wrong."""
+    p, n = hits.mean(dim=dim), hits.shape[dim]
+    return (p - times * (p * (1 - p) / n) ** root > guessing).float().mean()
+
+
+def luck_one_by_one(hits, guessing):
+    held = 0
+    for row in hits.tolist():
+        p = sum(row) / len(row)
+        held += p - 1.96 * (p * (1 - p)) ** 0.5 / len(row) ** 0.5 > guessing
+    return held / len(hits)
+
+
+def luck_by_spread(hits, guessing):
+    error = hits.std(dim=1) / hits.shape[1] ** 0.5
+    return (hits.mean(dim=1) - 2 * error > guessing).double().mean()
+
+
+def covers(hits, guessing):
+    p = hits.mean(dim=1)
+    return ((p - guessing).abs() > 1.96 * (p * (1 - p) / hits.shape[1]) ** 0.5).float().mean()
+
+
 RIGHT = [
     (ch13.rule, rule),
     (ch13.rule, rule_otherwise),
@@ -64,6 +88,9 @@ RIGHT = [
     (ch13.flips, flips_otherwise),
     (ch13.own_claim, made(correlation, ("r", "<", -0.3))),
     (ch13.own_claim, made(halves, ("short minus long", ">", 1.5))),
+    (ch13.luck, luck),
+    (ch13.luck, luck_one_by_one),
+    (ch13.luck, luck_by_spread),
 ]
 
 WRONG = [
@@ -91,4 +118,29 @@ WRONG = [
     (ch13.own_claim, made(lambda evidence: {"r": evidence.typo}, ("r", "<", 0)), "AttributeError"),
     (ch13.own_claim, made(lambda evidence: {"r": float("nan")}, ("r", "<", 0)), "no verdict follows"),
     (ch13.own_claim, made(lambda evidence: {"r": "x"}, ("r", "<", 0)), "no verdict follows"),
+    (ch13.luck, lambda hits, guessing: 1 - luck(hits, guessing), "does NOT hold"),
+    (ch13.luck, lambda hits, guessing: luck(hits, guessing) * len(hits), "that is their number"),
+    (ch13.luck, lambda hits, guessing: luck(hits, guessing, times=-1.96), "the upper end"),
+    (ch13.luck, covers, "above OR below"),
+    (ch13.luck, lambda hits, guessing: luck(hits, guessing, times=0), "compare the lower end"),
+    (ch13.luck, lambda hits, guessing: luck(hits, guessing, times=1), "1.96 is missing"),
+    (ch13.luck, lambda hits, guessing: luck(hits, guessing, root=1), "the root is missing"),
+    (
+        ch13.luck,
+        lambda hits, guessing: luck(hits, guessing, times=1.96 * hits.shape[1] ** 0.5),
+        "gets smaller with more questions",
+    ),
+    (
+        ch13.luck,
+        lambda hits, guessing: luck(hits, guessing, times=1.96 / hits.shape[1] ** 0.5),
+        "n belongs under the root",
+    ),
+    (ch13.luck, lambda hits, guessing: luck(hits, guessing, dim=0), "dim=1"),
+    (
+        ch13.luck,
+        lambda hits, guessing: luck(hits, guessing, times=1.96 * (hits.shape[1] / len(hits)) ** 0.5),
+        "not that of the tries",
+    ),
+    (ch13.luck, lambda hits, guessing: hits.mean(dim=1), "return one number"),
+    (ch13.luck, lambda hits, guessing: 0.025, "in every case"),
 ]
