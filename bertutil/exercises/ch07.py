@@ -1,4 +1,4 @@
-"""Exercises of chapter 7: guessing while leaving one out, the nearest middle, the gap without the mean.
+"""Exercises of chapter 7: guessing, the nearest middle, the gap without the mean, words found again.
 
 RARE holds the chapter's words that the tokenizer splits, each in two sentences written for it.
 """
@@ -224,6 +224,85 @@ def _judge_gap(function: Any) -> None:
     compare(answers, expected, slips, ["24 vectors of three senses"] * len(answers))
 
 
+def _split_words(seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    """12 words as pieces, and the same words in other sentences with 20 more behind them; words share pieces."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.randn(16, 6, generator=generator) + torch.randn(6, generator=generator)
+    words: list[Tensor] = []
+    texts: list[Tensor] = []
+    for i in range(32):
+        chosen = torch.randint(16, (1 + i % 3,), generator=generator)
+        for kept in (words, texts) if i < 12 else (texts,):
+            pieces = kinds[chosen] + 0.5 * torch.randn(len(chosen), 6, generator=generator)
+            kept.append(pieces * (0.3 + 3 * torch.rand(1, generator=generator)))
+    return words, texts
+
+
+WAYS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": lambda pieces: pieces.mean(dim=0),
+    "first": lambda pieces: pieces[0],
+    "last": lambda pieces: pieces[-1],
+    "max": lambda pieces: pieces.amax(dim=0),
+}
+
+
+def _found(words: list[Tensor], texts: list[Tensor], way: str, other: str = "", measure: str = "cosine") -> float:
+    """The share of words found again; `other` is the way of the texts where it is not the same."""
+    one = torch.stack([WAYS[way](word) for word in words])
+    two = torch.stack([WAYS[other or way](word) for word in texts])
+    if measure == "distance":
+        scores = -torch.cdist(one, two)
+    else:
+        scores = one @ two.T if measure == "dot" else torch.cosine_similarity(one[:, None], two[None], dim=2)
+    best = scores.argmin(dim=1) if measure == "furthest" else scores.argmax(dim=1)
+    return float((best == torch.arange(len(words))).double().mean())
+
+
+def _judge_found(function: Any) -> None:
+    answers, expected, cases = [], [], []
+    slips: dict[str, list[float]] = {}
+    for seed, way in enumerate(["mean", "first", "last"] * 2):
+        words, texts = _split_words(seed)
+        cases.append(f"12 words among 32, way {way!r},")
+        answers.append(number(call(function, words, texts, way)))
+        right = _found(words, texts, way)
+        expected.append(right)
+        n = len(words)
+        for reason, value in {
+            "this takes the mean, whatever `way` says": _found(words, texts, "mean"),
+            "this takes the first piece, whatever `way` says": _found(words, texts, "first"),
+            "this takes the last piece, whatever `way` says": _found(words, texts, "last"),
+            "first and last are exchanged: pieces[0] is the first, pieces[-1] the last": _found(
+                words, texts, {"mean": "mean", "first": "last", "last": "first"}[way]
+            ),
+            "for 'mean' this takes the largest value of each feature": _found(
+                words, texts, "max" if way == "mean" else way
+            ),
+            "the words are joined by `way`, but the texts by their mean; join both in the same way": _found(
+                words, texts, way, "mean"
+            ),
+            "this looks for the largest dot product; the task is the cosine": _found(
+                words, texts, way, measure="dot"
+            ),
+            "this looks for the smallest distance; the task is the cosine": _found(
+                words, texts, way, measure="distance"
+            ),
+            "the text that is furthest away is taken; the nearest one has the HIGHEST cosine": _found(
+                words, texts, way, measure="furthest"
+            ),
+            "the texts behind the words are left out; look among ALL texts": _found(words, texts[:n], way),
+            "this looks for each text among the words; look for each word among the texts": _found(
+                texts[:n], words, way
+            ),
+            "every word is found: are the words looked for among themselves? Look among the texts": 1,
+            "this is the number of words found; divide it by how many are looked for": right * n,
+            "divide by the number of words that are looked for, not by the number of texts": right * n / len(texts),
+            "this is the share of words that are NOT found": 1 - right,
+        }.items():
+            slips.setdefault(reason, []).append(value)
+    compare(answers, expected, slips, cases)
+
+
 guess = Exercise(
     _judge_guess,
     [
@@ -249,5 +328,14 @@ gap = Exercise(
         "Make a table [n, n] that is True where two labels are the same. The diagonal belongs to neither mean.",
         "same[i][j] = labels[i] == labels[j]; cosines[same & ~eye].mean() - cosines[~same].mean(), where eye is "
         "torch.eye(n).bool().",
+    ],
+)
+found_again = Exercise(
+    _judge_found,
+    [
+        "First make one vector of each list of pieces, in the same way on both sides. Then it is a search by cosine.",
+        "A dictionary helps: {'mean': p.mean(dim=0), 'first': p[0], 'last': p[-1]}[way]. torch.stack makes the rows.",
+        "bertutil.cosine_similarity(one, two).argmax(dim=1) are the nearest texts. Word i is found where number i of "
+        "them is i: compare with torch.arange(len(words)), and take the mean.",
     ],
 )

@@ -98,7 +98,36 @@ def in_place(vectors, labels, *_):
     return 0.5
 
 
+def joined(pieces, way):
+    return {"mean": pieces.mean(dim=0), "first": pieces[0], "last": pieces[-1], "max": pieces.amax(dim=0)}[way]
+
+
+def found_solution(words, texts, way, other=None):
+    one = torch.stack([joined(word, way) for word in words])
+    two = torch.stack([joined(word, other or way) for word in texts])
+    nearest = cosine_similarity(one, two).argmax(dim=1)
+    return (nearest == torch.arange(len(words))).float().mean()
+
+
+def found_with_loops(words, texts, way):
+    hits = 0
+    for i, word in enumerate(words):
+        scores = []
+        for text in texts:
+            a, b = (p.sum(0) if way == "mean" else p[0] if way == "first" else p[len(p) - 1] for p in (word, text))
+            scores.append(float(a @ b / (a.norm() * b.norm())))
+        hits += scores.index(max(scores)) == i
+    return hits / len(words)
+
+
+def found_by(words, texts, way, score):
+    one, two = (torch.stack([joined(word, way) for word in side]) for side in (words, texts))
+    return (score(one, two).argmax(dim=1) == torch.arange(len(words))).float().mean()
+
+
 RIGHT = [
+    (ch07.found_again, found_solution),
+    (ch07.found_again, found_with_loops),
     (ch07.guess, guess_solution),
     (ch07.guess, guess_by_counting),
     (ch07.middle, middle_solution),
@@ -108,6 +137,30 @@ RIGHT = [
 ]
 
 WRONG = [
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, "mean"), "takes the mean, whatever"),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, "first"), "takes the first piece, whatever"),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, "last"), "takes the last piece, whatever"),
+    (
+        ch07.found_again,
+        lambda w, t, way: found_solution([p.flip(0) for p in w], [p.flip(0) for p in t], way),
+        "are exchanged",
+    ),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, "max" if way == "mean" else way), "largest value"),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, way, "mean"), "the texts by their mean"),
+    (ch07.found_again, lambda w, t, way: found_by(w, t, way, lambda a, b: a @ b.T), "dot product"),
+    (ch07.found_again, lambda w, t, way: found_by(w, t, way, lambda a, b: -torch.cdist(a, b)), "smallest distance"),
+    (
+        ch07.found_again,
+        lambda w, t, way: found_by(w, t, way, lambda a, b: -cosine_similarity(a, b)),
+        "furthest away",
+    ),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t[: len(w)], way), "among ALL texts"),
+    (ch07.found_again, lambda w, t, way: found_solution(t[: len(w)], w, way), "each text among the words"),
+    (ch07.found_again, lambda w, t, way: found_solution(w, w, way), "among themselves"),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, way) * len(w), "number of words found"),
+    (ch07.found_again, lambda w, t, way: found_solution(w, t, way) * len(w) / len(t), "not by the number of texts"),
+    (ch07.found_again, lambda w, t, way: 1 - found_solution(w, t, way), "NOT found"),
+    (ch07.found_again, lambda w, t, way: [1.0, 0.0], "return one number"),
     (ch07.guess, lambda c: 1 / len(c), "divided by the number of senses"),
     (ch07.guess, lambda c: sum((k / sum(c)) ** 2 for k in c), "itself is still among those to pick from"),
     (ch07.guess, lambda c: sum(k * k for k in c) / (sum(c) * (sum(c) - 1)), "but not of its own sense"),
