@@ -1,4 +1,4 @@
-"""The exercises of chapter 8: a weighted sum of layers, entities from tags, choosing a layer without peeking."""
+"""The exercises of chapter 8: a weighted sum of layers, names from tags, choosing a layer, what to begin with."""
 
 from collections.abc import Callable
 from operator import index
@@ -156,20 +156,29 @@ def _judge_choice(function: Any) -> None:
         raise Wrong("this is the layer with the lowest accuracy; the highest is asked for")
     if found == [best + 1 for best in right]:
         raise Wrong("layers are counted from 0")
+    if all(k != best and k == (best - 1) % n for k, best, n in zip(found, right, map(len, accuracies), strict=True)):
+        raise Wrong(
+            "this layer wins most of the folds, but another one has more right answers; add up the right answers "
+            "over all folds first"
+        )
     k = next(k for k in range(len(found)) if found[k] != right[k])
     shown = ", ".join(f"{value:.2f}" for value in accuracies[k])
     raise Wrong(f"the accuracies on the held-out rows are, by layer, {shown}; it returns layer {found[k]}")
 
 
 def _layers_to_choose_from(seed: int, n_layers: int, best: int) -> tuple[Tensor, list[str], list[list[int]]]:
-    """Random layers, of which `best` tells the labels apart and another one does so half; folds of equal size."""
+    """Random layers, of which `best` tells the labels apart, and the one below it in two of three equal folds."""
     generator = torch.Generator().manual_seed(seed)
     kinds = torch.arange(36) % 3
     states = torch.randn(36, n_layers, 6, generator=generator)
-    states[:, best] += 4 * torch.eye(3, 6)[kinds]
-    states[:, best - 1] += 1.5 * torch.eye(3, 6)[kinds]
     order = torch.randperm(36, generator=generator).tolist()
-    return states, ["abc"[k] for k in kinds], [order[:12], order[12:24], order[24:]]
+    folds = [order[:12], order[12:24], order[24:]]
+    signal = 4 * torch.eye(3, 6)[kinds]
+    for layer, lacking in ((best, folds[0][:4] + folds[1][:4]), (best - 1, folds[2])):
+        kept = torch.ones(36, 1)
+        kept[lacking] = 0
+        states[:, layer] += kept * signal
+    return states, ["abc"[k] for k in kinds], folds
 
 
 def _nearest(vectors: Tensor, labels: list[str], test: Tensor) -> list[str]:
@@ -213,6 +222,100 @@ class _Probe:
             raise Wrong("some rows are never held out, or some layers never tried: each layer takes every fold")
 
 
+Table = tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, int]]
+
+TABLES: list[Table] = [
+    (
+        {"last": 0.62, "sum of two": 0.705, "second to last": 0.70, "sum": 0.71, "concatenation": 0.72},
+        {
+            "last": (0.05, 0.15),
+            "sum of two": (-0.02, 0.05),
+            "second to last": (-0.01, 0.05),
+            "sum": (-0.02, 0.04),
+            "concatenation": (0.0, 0.0),
+        },
+        {"last": 1, "sum of two": 1, "second to last": 1, "sum": 1, "concatenation": 4},
+    ),
+    (
+        {"layer 0": 0.50, "layer 1": 0.60, "layer 2": 0.66, "layer 3": 0.68, "layer 4": 0.65},
+        {
+            "layer 0": (0.10, 0.25),
+            "layer 1": (0.03, 0.12),
+            "layer 2": (0.004, 0.04),
+            "layer 3": (0.0, 0.0),
+            "layer 4": (-0.01, 0.06),
+        },
+        {"layer 0": 0, "layer 1": 1, "layer 2": 2, "layer 3": 3, "layer 4": 4},
+    ),
+    (
+        {"layer 5": 0.81, "layer 6": 0.90, "layer 7": 0.897, "layer 8": 0.84},
+        {"layer 5": (0.006, 0.14), "layer 6": (0.0, 0.0), "layer 7": (-0.03, 0.04), "layer 8": (0.001, 0.12)},
+        {"layer 5": 5, "layer 6": 6, "layer 7": 7, "layer 8": 8},
+    ),
+    (
+        {"sum of four": 0.55, "sum of all": 0.57, "embeddings": 0.31, "all side by side": 0.572},
+        {
+            "sum of four": (-0.03, 0.07),
+            "sum of all": (-0.04, 0.05),
+            "embeddings": (0.19, 0.33),
+            "all side by side": (0.0, 0.0),
+        },
+        {"sum of four": 384, "sum of all": 384, "embeddings": 384, "all side by side": 4608},
+    ),
+]
+NO_LEAD = 0.005
+
+
+def _cheapest(table: Table, kept: Callable[[float, float], bool], worse: bool = False) -> str:
+    """The cheapest of the names whose interval is kept; of equally cheap ones the better (or the worse)."""
+    scores, behind, costs = table
+    names = [name for name in scores if kept(*behind[name])] or list(scores)
+    return min(names, key=lambda name: (costs[name], scores[name] if worse else -scores[name]))
+
+
+BEGINNINGS: dict[str, Callable[[Table], str]] = {
+    "this is the best one; a cheaper one may not be told apart from it": lambda t: max(t[0], key=lambda n: t[0][n]),
+    "this is the cheapest of all, also where it is told apart from the best": lambda t: _cheapest(
+        t, lambda a, b: True
+    ),
+    "here an interval that begins above 0 is told apart already; the rule asks for a lead of 0.005": lambda t: (
+        _cheapest(t, lambda a, b: a <= 0)
+    ),
+    "this takes the cheapest of those that ARE told apart from the best": lambda t: _cheapest(
+        t, lambda a, b: a >= NO_LEAD
+    ),
+    "of equally cheap ones this takes the one with the lowest score; take the highest": lambda t: _cheapest(
+        t, lambda a, b: a < NO_LEAD, worse=True
+    ),
+    "of equally cheap ones this takes the first; take the one with the highest score": lambda t: min(
+        (name for name in t[0] if t[1][name][0] < NO_LEAD), key=lambda name: t[2][name]
+    ),
+    "this is the dearest of those that are not told apart; take the cheapest": lambda t: max(
+        (name for name in t[0] if t[1][name][0] < NO_LEAD), key=lambda name: t[2][name]
+    ),
+    "this looks at the distance of the scores; look at the lower end of its interval": lambda t: min(
+        (name for name in t[0] if max(t[0].values()) - t[0][name] < NO_LEAD), key=lambda name: t[2][name]
+    ),
+}
+
+
+def _judge_begin(function: Any) -> None:
+    found: list[str] = []
+    for scores, behind, costs in TABLES:
+        answer = call(function, dict(scores), dict(behind), dict(costs))
+        if not isinstance(answer, str) or answer not in scores:
+            raise Wrong(f"it returns {answer!r:.60}; return one of the names, such as {next(iter(scores))!r}")
+        found.append(answer)
+    right = [_cheapest(table, lambda a, b: a < NO_LEAD) for table in TABLES]
+    if found == right:
+        return
+    for reason, rule in BEGINNINGS.items():
+        if found == [rule(table) for table in TABLES]:
+            raise Wrong(reason)
+    k = next(k for k in range(len(found)) if found[k] != right[k])
+    raise Wrong(f"for the scores {TABLES[k][0]} it returns {found[k]!r}, and {right[k]!r} is right")
+
+
 layer_mix = Exercise(
     _judge_mix,
     [
@@ -237,5 +340,15 @@ choose_layer = Exercise(
         "Two loops: for each layer, for each fold. What does the probe learn from, and what is it tried on?",
         "rest = [i for i in range(len(labels)) if i not in fold]; train on states[rest, layer].",
         "Add up how many labels of the fold are right, over all folds; return the layer with the largest count.",
+    ],
+)
+
+to_begin_with = Exercise(
+    _judge_begin,
+    [
+        "Two steps: which names are not told apart from the best? And which of these is the cheapest?",
+        "tied = [name for name in scores if behind[name][0] < 0.005]; the best one is among them by itself.",
+        "min takes a key, and a key may be a pair: the cost first, then the score with a minus, so that of equal "
+        "costs the highest score comes first.",
     ],
 )

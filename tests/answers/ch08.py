@@ -70,7 +70,39 @@ def all_layers_at_once(states, labels, folds, probe):
     return probe(states[12:], labels[12:], states[:12])
 
 
+def by_majority(states, labels, folds, probe):
+    wins = []
+    for fold in folds:
+        rest = [i for i in range(len(labels)) if i not in fold]
+        right = [
+            sum(a == labels[i] for a, i in zip(probe(x[rest], [labels[j] for j in rest], x[fold]), fold, strict=True))
+            for x in states.unbind(dim=1)
+        ]
+        wins.append(right.index(max(right)))
+    return max(sorted(set(wins)), key=wins.count)
+
+
+def begin(scores, behind, costs):
+    tied = [name for name in scores if behind[name][0] < 0.005]
+    return min(tied, key=lambda name: (costs[name], -scores[name]))
+
+
+def begin_with_loops(scores, behind, costs):
+    chosen = None
+    for name in sorted(scores, key=scores.get, reverse=True):
+        low, _ = behind[name]
+        if low < 0.005 and (chosen is None or costs[name] < costs[chosen]):
+            chosen = name
+    return chosen
+
+
+def tied(behind):
+    return [name for name, (low, _) in behind.items() if low < 0.005]
+
+
 RIGHT = [
+    (ch08.to_begin_with, begin),
+    (ch08.to_begin_with, begin_with_loops),
     (ch08.layer_mix, mix),
     (ch08.layer_mix, mix_otherwise),
     (ch08.spans, entity_spans),
@@ -80,6 +112,30 @@ RIGHT = [
 ]
 
 WRONG = [
+    (ch08.choose_layer, by_majority, "wins most of the folds"),
+    (ch08.to_begin_with, lambda s, b, c: max(s, key=s.get), "this is the best one"),
+    (ch08.to_begin_with, lambda s, b, c: min(s, key=lambda n: (c[n], -s[n])), "the cheapest of all"),
+    (
+        ch08.to_begin_with,
+        lambda s, b, c: begin({n: s[n] for n in s if b[n][0] <= 0}, b, c),
+        "a lead of 0.005",
+    ),
+    (
+        ch08.to_begin_with,
+        lambda s, b, c: min((n for n in s if b[n][0] >= 0.005), key=lambda n: (c[n], -s[n]), default=[*s][-1]),
+        "ARE told apart",
+    ),
+    (ch08.to_begin_with, lambda s, b, c: min(tied(b), key=lambda n: (c[n], s[n])), "the lowest score"),
+    (ch08.to_begin_with, lambda s, b, c: min(tied(b), key=c.get), "takes the first"),
+    (ch08.to_begin_with, lambda s, b, c: max(tied(b), key=c.get), "the dearest"),
+    (
+        ch08.to_begin_with,
+        lambda s, b, c: min((n for n in s if max(s.values()) - s[n] < 0.005), key=c.get),
+        "the distance of the scores",
+    ),
+    (ch08.to_begin_with, lambda s, b, c: tied(b), "return one of the names"),
+    (ch08.to_begin_with, lambda s, b, c: max(s.values()), "return one of the names"),
+    (ch08.to_begin_with, lambda s, b, c: [*s][1], "it returns 'sum of two'"),
     (ch08.layer_mix, lambda s, w, g: mix(s, w, 1), "gamma is missing"),
     (ch08.layer_mix, lambda s, w, g: g * (s * w[:, None]).sum(1), "scores themselves"),
     (ch08.layer_mix, lambda s, w, g: (s * w[:, None]).sum(1), "gamma too"),
