@@ -12,6 +12,15 @@ def _random(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
 
+MADE = {"cosine_similarity", "CosineSimilarity", "search"}  # the functions that compute cosines
+
+
+def _names(code: Any) -> set[str]:
+    """The names that a function's code uses, also those within inner functions."""
+    inner = [_names(part) for part in getattr(code, "co_consts", ())]
+    return set(getattr(code, "co_names", ())).union(*inner)
+
+
 def _judge_nearest(function: Any) -> None:
     for n_queries, n_texts, k, seed in ((3, 7, 2, 0), (2, 9, 4, 1), (4, 6, 1, 2), (1, 5, 5, 3)):
         queries = _random(n_queries, 6, seed=seed) * torch.arange(1, n_queries + 1)[:, None]
@@ -32,6 +41,8 @@ def _judge_nearest(function: Any) -> None:
         if answer.shape != (n_queries, k):
             raise Wrong(f"the result has the shape {list(answer.shape)}; it must be [queries, k] = {[n_queries, k]}")
         if torch.equal(answer, order[:, :k]):
+            if used := _names(getattr(function, "__code__", None)) & MADE:
+                raise Wrong(f"the indices are right; now compute the cosines yourself, without {min(used)}")
             continue
         dots, distances = queries @ corpus.T, torch.cdist(queries, corpus)
         slips = {
@@ -151,6 +162,96 @@ def _judge_share_in_order(function: Any) -> None:
     compare(answers, expected, slips, cases)
 
 
+def _with_cosines(cosines: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows of two tensors, of very different lengths, that have these cosines."""
+    one, two = _random(len(cosines), 6, seed=seed), _random(len(cosines), 6, seed=seed + 50)
+    one = one / one.norm(dim=1, keepdim=True)
+    two = two - (one * two).sum(dim=1, keepdim=True) * one
+    two = two / two.norm(dim=1, keepdim=True)
+    two = cosines[:, None] * one + (1 - cosines[:, None] ** 2).sqrt() * two
+    lengths = 0.2 + 5 * torch.rand(len(cosines), 2, generator=torch.Generator().manual_seed(seed))
+    return one * lengths[:, :1], two * lengths[:, 1:]
+
+
+def _kinds(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    """Pairs as vectors of three kinds; one has the best order, one the highest values, one the straightest line."""
+    scores = torch.arange(30) % 6
+    clean = scores / 5
+    cosines = [
+        0.1 + 0.8 * clean**6 + 0.002 * _random(30, seed=seed).clamp(-2, 2),
+        0.88 + 0.05 * _random(30, seed=seed + 1).clamp(-2, 2),
+        0.1 + 0.4 * clean + 0.12 * _random(30, seed=seed + 2).clamp(-2, 2),
+        0.3 - 0.1 * clean + 0.1 * _random(30, seed=seed + 3).clamp(-2, 2),
+    ]
+    names = ["[CLS]", "mean", "mean with specials", "max"]
+    both = {names[(k + seed) % 4]: _with_cosines(values, seed + k) for k, values in enumerate(cosines)}
+    both = {name: both[name] for name in names}
+    return {k: one for k, (one, _) in both.items()}, {k: two for k, (_, two) in both.items()}, scores
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Places in the order; equal values share theirs."""
+    below = (values[:, None] > values).double() + (values[:, None] == values).double() / 2
+    return below.sum(dim=1)
+
+
+def _correlation(a: Tensor, b: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([a.double(), b.double()]))[0, 1])
+
+
+def _highest(measured: dict[str, float]) -> str:
+    return max(measured, key=lambda kind: measured[kind])
+
+
+def _judge_kind(function: Any) -> None:
+    found: list[str] = []
+    right: list[str] = []
+    slips: dict[str, list[str]] = {}
+    for seed in (0, 1, 3, 10):
+        first, second, scores = _kinds(seed)
+        answer = call(
+            function, list(first), torch.stack(list(first.values())), torch.stack(list(second.values())), scores
+        )
+        if not isinstance(answer, str) or answer not in first:
+            raise Wrong(f"it returns {answer!r:.60}; return the name of a kind, such as 'mean'")
+        found.append(answer)
+        cosines = {kind: torch.cosine_similarity(first[kind], second[kind], dim=1) for kind in first}
+        dots = {kind: (first[kind] * second[kind]).sum(dim=1) for kind in first}
+        order = {kind: _correlation(_ranks(values), _ranks(scores)) for kind, values in cosines.items()}
+        right.append(_highest(order))
+        for reason, measured in {
+            "this is the kind with the worst order; the highest correlation is asked for": {
+                kind: -value for kind, value in order.items()
+            },
+            "this is the kind with the highest cosines; compare their ORDER with that of the scores": {
+                kind: float(values.mean()) for kind, values in cosines.items()
+            },
+            "this is the correlation of the values; Spearman's is that of their ranks": {
+                kind: _correlation(values, scores) for kind, values in cosines.items()
+            },
+            "these are dot products; divide by both lengths, or use torch.cosine_similarity(..., dim=1)": {
+                kind: _correlation(_ranks(values), _ranks(scores)) for kind, values in dots.items()
+            },
+            "here the scores are compared with distances, which depend on the lengths; take the cosine": {
+                kind: -_correlation(_ranks((first[kind] - second[kind]).norm(dim=1)), _ranks(scores))
+                for kind in first
+            },
+            "this looks at the pairs with the highest score only; compare the order of all pairs": {
+                kind: float(values[scores == scores.max()].mean()) for kind, values in cosines.items()
+            },
+        }.items():
+            slips.setdefault(reason, []).append(_highest(measured))
+    if found == right:
+        return
+    for reason, names in slips.items():
+        if found == names:
+            raise Wrong(reason)
+    if len(set(found)) == 1:
+        raise Wrong(f"it returns {found[0]!r} in every case; which kind is best has to be measured on the pairs")
+    k = next(k for k in range(len(found)) if found[k] != right[k])
+    raise Wrong(f"in one of the cases it returns {found[k]!r}, and {right[k]!r} puts the pairs in the best order")
+
+
 nearest = Exercise(
     _judge_nearest,
     [
@@ -177,5 +278,15 @@ share_in_order = Exercise(
         "does a comparison of a column with a row give?",
         "`(alike[:, None] > unlike).float().mean()` is the share where the first is higher. What is still missing is "
         "half of the share where both are equal.",
+    ],
+)
+
+best_kind = Exercise(
+    _judge_kind,
+    [
+        "For each kind one number that says how well its cosines order the pairs. Then the name with the largest.",
+        "`torch.cosine_similarity(first[k], second[k], dim=1)` has one cosine for each pair. "
+        "Compare their order with that of the scores: `spearmanr(cosines, scores).statistic`.",
+        "Keep the numbers in a dictionary, `found[names[k]] = ...`; then `max(found, key=found.get)` is the name.",
     ],
 )

@@ -1,6 +1,7 @@
 """Right and wrong answers to the exercises of chapter 9; a wrong one with a part of the reply that it deserves."""
 
 import torch
+from scipy.stats import kendalltau, spearmanr
 
 from bertutil.exercises import ch09
 
@@ -16,7 +17,7 @@ def nearest_solution(queries, corpus, k):
 def nearest_with_loops(queries, corpus, k):
     rows = []
     for query in queries:
-        scores = [float(torch.cosine_similarity(query, text, dim=0)) for text in corpus]
+        scores = [float(query @ text / text.norm()) for text in corpus]
         rows.append(sorted(range(len(corpus)), key=lambda i, scores=scores: -scores[i])[:k])
     return torch.tensor(rows)
 
@@ -49,7 +50,46 @@ def ranks(scores, right):
     return 1 + (scores > scores[torch.arange(len(right)), right][:, None]).sum(dim=1)
 
 
+def kind_by(names, first, second, scores, measure):
+    found = [float(measure(values, scores)) for values in torch.cosine_similarity(first, second, dim=2)]
+    return names[found.index(max(found))]
+
+
+def spearman(values, scores):
+    return spearmanr(values, scores).statistic
+
+
+def kind_solution(*given):
+    return kind_by(*given, spearman)
+
+
+def kind_by_hand(names, first, second, scores):
+    found = []
+    for one, two in zip(first, second, strict=True):
+        cosines = torch.stack([a @ b / (a.norm() * b.norm()) for a, b in zip(one, two, strict=True)])
+        ranks = torch.stack([x.argsort().argsort().double() for x in (cosines, scores)])
+        found.append(torch.corrcoef(ranks)[0, 1])
+    return names[int(torch.stack(found).argmax())]
+
+
+def pearson(values, scores):
+    return torch.corrcoef(torch.stack([values.double(), scores.double()]))[0, 1]
+
+
+def kind_of_products(names, first, second, scores):
+    found = [spearman((a * b).sum(dim=1), scores) for a, b in zip(first, second, strict=True)]
+    return names[found.index(max(found))]
+
+
+def kind_of_distances(names, first, second, scores):
+    found = [spearman((a - b).norm(dim=1), scores) for a, b in zip(first, second, strict=True)]
+    return names[found.index(min(found))]
+
+
 RIGHT = [
+    (ch09.best_kind, kind_solution),
+    (ch09.best_kind, kind_by_hand),
+    (ch09.best_kind, lambda *given: kind_by(*given, lambda v, s: kendalltau(v, s).statistic)),
     (ch09.nearest, nearest_solution),
     (ch09.nearest, nearest_with_loops),
     (ch09.reciprocal_rank, reciprocal_rank_solution),
@@ -59,6 +99,19 @@ RIGHT = [
 ]
 
 WRONG = [
+    (
+        ch09.nearest,
+        lambda q, c, k: torch.cosine_similarity(q[:, None], c, dim=2).argsort(1, descending=True)[:, :k],
+        "without cosine_similarity",
+    ),
+    (ch09.best_kind, lambda *given: kind_by(*given, lambda v, s: -spearmanr(v, s).statistic), "the worst order"),
+    (ch09.best_kind, lambda *given: kind_by(*given, lambda v, s: v.mean()), "the highest cosines"),
+    (ch09.best_kind, lambda *given: kind_by(*given, pearson), "correlation of the values"),
+    (ch09.best_kind, kind_of_products, "these are dot products"),
+    (ch09.best_kind, kind_of_distances, "depend on the lengths"),
+    (ch09.best_kind, lambda *given: kind_by(*given, lambda v, s: v[s == s.max()].mean()), "all pairs"),
+    (ch09.best_kind, lambda *given: "mean", "has to be measured"),
+    (ch09.best_kind, lambda *given: 0.8, "the name of a kind"),
     (ch09.nearest, lambda q, c, k: (UNIT(q) @ UNIT(c).T).argsort(1)[:, :k], "worst come first"),
     (ch09.nearest, lambda q, c, k: (q @ c.T).argsort(1, descending=True)[:, :k], "long vectors win"),
     (ch09.nearest, lambda q, c, k: (UNIT(q) @ c.T).argsort(1, descending=True)[:, :k], "long vectors win"),
