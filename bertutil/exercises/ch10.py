@@ -223,7 +223,8 @@ def _judge_moves(function: Any) -> None:
     for seed, n, i in [(0, 5, 2), (1, 7, 5), (2, 4, 0)]:
         model = tiny_model(seed)
         ids = torch.randint(1000, 30_000, (1, n), generator=torch.Generator().manual_seed(seed))
-        model.encoder.layer[-1].output.LayerNorm.weight.data[::2] *= 3  # else all vectors are equally long
+        uneven: Any = model.encoder.layer[-1]  # else all vectors are equally long
+        uneven.output.LayerNorm.weight.data[::2] *= 3
         with torch.no_grad():
             answer = _tensor(call(function, model, ids.clone(), i), [n], "the moves")
             if answer.isnan().any():
