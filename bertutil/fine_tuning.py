@@ -104,6 +104,7 @@ def train_cls(
                 optimizer.step()
                 schedule.step()
         model.eval()
+        optimizer.zero_grad()  # gives the gradients' memory back
     return Classifier(trained, head)
 
 

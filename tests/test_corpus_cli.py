@@ -171,6 +171,7 @@ def test_search_refuses_what_it_cannot_answer(run, tmp_path):
     assert "has vectors of words" in run("words", "a", command="search")[2]
     run("lines.txt", "out")
     assert "-k is 0" in run("out", "a", "-k", "0", command="search")[2]
+    assert "has no token" in run("out", " ", command="search")[2]
     assert "holds no corpus" in run(".", "a", command="search")[2]
     assert "other weights" in run("out", "a", "--model", "minilm", command="search")[2]
 

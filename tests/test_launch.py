@@ -283,11 +283,11 @@ def test_an_ordinary_user_owns_nothing_of_roots(tmp_path):
 # Memory
 
 
-HEAVIEST = "09_similarity_and_search.ipynb"  # by: python tools/lab.py
+HEAVIEST = "11_fine_tuning_cls.ipynb"  # by: python tools/lab.py
 
 
 @linux
-@pytest.mark.skipif(os.environ.get("BERTUTIL_LAB") != "all", reason="a minute; in the weekly check")
+@pytest.mark.skipif(os.environ.get("BERTUTIL_LAB") != "all", reason="three minutes; in the weekly check")
 def test_the_heaviest_chapter_and_the_server_take_less_than_binder_gives(tmp_path):
     notebook = shutil.copy(ROOT / "notebooks" / HEAVIEST, tmp_path)
     with lab.serve(tmp_path) as server, server.peak_memory() as peak:

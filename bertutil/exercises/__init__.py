@@ -107,6 +107,8 @@ def call(function: Any, *arguments: Any) -> Any:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     return a is b or bool(a.equal(b) if hasattr(a, "equal") else a == b)
 
 
