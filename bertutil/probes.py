@@ -86,7 +86,7 @@ def sequence_probe(
     test_vectors: Sequence[Float[Tensor, "_words *layers features"]],
     *,
     seed: int = 0,
-    epochs: int = 6,
+    epochs: int = 8,
     hidden: int = 64,
 ) -> Tagging:
     """Return the tags that a BiLSTM over the words of a sentence, trained on `vectors`, gives each test sentence.
