@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import Bert
-from bertutil.encoding import Texts, _as_list
+from bertutil.encoding import Texts, _as_list, _in_order
 from bertutil.packed import Pieces, Recipe, Text, Vectors, check_texts, compute, make_recipe, tokenize
 
 # A window is what is sorted, computed and committed together, and what memory must hold: so many texts, fewer where
@@ -111,7 +111,9 @@ def embed_corpus(
     recipe = make_recipe(bert, unit, strategy, how, specials)
     if errors not in ("strict", "replace"):
         raise ValueError(f"errors is {errors!r}; it must be 'strict' or 'replace'")
-    if isinstance(lines, str | os.PathLike) and not Path(lines).exists():  # a wrong name leaves no folder behind
+    if not isinstance(lines, str | os.PathLike):  # what is refused here leaves no folder behind
+        _in_order(lines)
+    elif not Path(lines).exists():
         raise FileNotFoundError(f"there is no file {os.fspath(lines)!r:.200}")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

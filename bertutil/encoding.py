@@ -209,10 +209,16 @@ class _Row(NamedTuple):
 
 
 def _as_list(texts: object) -> list[object]:
-    if isinstance(texts, str):
-        return [texts]
+    return [texts] if isinstance(texts, str) else list(_in_order(texts))
+
+
+def _in_order(texts: object) -> Iterable[object]:
+    """Return what gives one text after the other; refuse all else."""
+    if hasattr(texts, "columns"):  # a table would give the names of its columns
+        kind = type(texts).__name__
+        raise TypeError(f"the texts are a {kind}; give the column that they are in, as in table['text']")
     if isinstance(texts, Iterable) and not isinstance(texts, _NO_LIST):
-        return list(texts)
+        return texts
     _require_text(texts, "text 0")
     return []
 

@@ -196,23 +196,16 @@ def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]])
     return f1(entity_counts(gold, predicted))
 
 
-def bootstrap_interval(
-    score: Callable[..., float],
-    *columns: Sequence[Any] | np.ndarray,
-    n: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Return the interval in which `score` lies for `level` of `n` random draws of the rows, with replacement.
+def bootstrap(
+    score: Callable[..., float], *columns: Sequence[Any] | np.ndarray, n: int = 1000, seed: int = 0
+) -> Float[np.ndarray, " n"]:
+    """Return `score` for each of `n` random draws of the rows, as many as there are, with replacement.
 
     A column has one item a row, and a row is what was drawn independently: a sentence, not a word. All columns are
-    drawn alike: bootstrap_interval(f1, counts), or, for the difference of two probes on the same sentences,
-    bootstrap_interval(lambda a, b: f1(a) - f1(b), counts_a, counts_b). It says how far the score hangs on which
-    test sentences there are; it knows nothing of other seeds, training data or checkpoints. Draws for which the
-    score is NaN are left out.
+    drawn alike, and so are those of two calls with as many rows and the same `seed`: bootstrap(f1, counts_a) -
+    bootstrap(f1, counts_b) are differences on the same sentences.
 
-    Raises ValueError for columns of different length or without rows. Source: Efron and Tibshirani 1993, "An
-    Introduction to the Bootstrap", chapter 13 (the percentile interval).
+    Raises ValueError for columns of different length or without rows. Source: see bootstrap_interval().
     """
     arrays = [np.asarray(column) for column in columns]
     sizes = {len(array) for array in arrays}
@@ -220,7 +213,27 @@ def bootstrap_interval(
         raise ValueError(f"the columns have {sorted(sizes)} rows; they must have the same number, one at least")
     generator = np.random.default_rng(seed)
     draws = (generator.integers(len(arrays[0]), size=len(arrays[0])) for _ in range(n))
-    scores = [score(*(array[draw] for array in arrays)) for draw in draws]
+    return np.array([score(*(array[draw] for array in arrays)) for draw in draws], dtype=float)
+
+
+def bootstrap_interval(
+    score: Callable[..., float],
+    *columns: Sequence[Any] | np.ndarray,
+    n: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the interval in which `score` lies for `level` of `n` random draws of the rows (see bootstrap()).
+
+    For the difference of two probes on the same sentences:
+    bootstrap_interval(lambda a, b: f1(a) - f1(b), counts_a, counts_b). It says how far the score hangs on which
+    test sentences there are; it knows nothing of other seeds, training data or checkpoints. Draws for which the
+    score is NaN are left out.
+
+    Raises ValueError for columns of different length or without rows. Source: Efron and Tibshirani 1993, "An
+    Introduction to the Bootstrap", chapter 13 (the percentile interval).
+    """
+    scores = bootstrap(score, *columns, n=n, seed=seed)
     low, high = np.nanquantile(scores, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

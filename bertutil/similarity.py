@@ -62,7 +62,8 @@ def remove_mean(
 def random_pair_baseline(vectors: Vectors, n: int = 1000, seed: int = 0) -> float:
     """Return the mean cosine of `n` random pairs of different rows: what "not alike" looks like in this space.
 
-    Raises ValueError for fewer than two vectors. Source: Ethayarajh 2019 (aclanthology D19-1006), section 3.3;
+    NaN where a row that was drawn has NaN or infinity. Raises ValueError for fewer than two vectors, and for a zero
+    vector. Source: Ethayarajh 2019 (aclanthology D19-1006), section 3.3;
     claim C27.
     """
     rows = _directions(vectors, "vectors")

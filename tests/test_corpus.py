@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -227,6 +228,7 @@ def test_options_that_do_not_exist_or_go_together_are_refused(tiny, options, mes
         (["a", "b\ud800"], ValueError, "text 1 has a lone surrogate"),
         (["a", ["b", 3]], TypeError, "text 1, word 1 is 3"),
         (b"bytes", TypeError, "text 0 is b'bytes'"),
+        (pd.DataFrame({"text": ["a"]}), TypeError, "a DataFrame; give the column"),
     ],
 )
 def test_what_has_no_vector_is_refused_by_its_index(tiny, texts, error, message):

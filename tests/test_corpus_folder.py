@@ -14,6 +14,7 @@ import time
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from filelock import FileLock
 from numpy.testing import assert_allclose
@@ -127,6 +128,13 @@ def test_invalid_utf8_is_refused_by_line_and_byte_or_replaced(tiny, tmp_path):
 def test_what_is_not_text_is_refused_by_its_index(tiny, tmp_path, small_windows):
     with pytest.raises(TypeError, match="text 30 is None"):
         write(tiny, [*LINES[:30], None], tmp_path / "out")
+
+
+@pytest.mark.parametrize("lines", [{"a", "b"}, {"a": "b"}, pd.DataFrame({"text": ["a"]}), None])
+def test_what_gives_no_lines_in_an_order_is_refused_and_leaves_no_folder(tiny, tmp_path, lines):
+    with pytest.raises(TypeError, match=r"in their order|give the column|empty cell"):
+        write(tiny, lines, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_line_of_a_million_words_is_one_vector(tiny, tmp_path):

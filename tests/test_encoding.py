@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -352,6 +353,7 @@ def test_no_texts_give_empty_tensors(tiny):
         ({"a": "b"}, TypeError, "text 0 is .*of type dict.*as a list"),
         ({"a", "b"}, TypeError, "text 0 is .*of type set.*as a list, in their order"),
         (["good", {"a", "b"}], TypeError, "text 1 is .*of type set"),
+        (pd.DataFrame({"text": ["good"]}), TypeError, r"a DataFrame; give the column.*table\['text'\]"),
         (["good", None], TypeError, "text 1 is None"),
         (["good", float("nan")], TypeError, "text 1 is nan"),
         (["good", b"bytes"], TypeError, "text 1 is b'bytes'"),

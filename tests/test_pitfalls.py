@@ -106,6 +106,7 @@ def test_pitfall_10_a_word_of_more_than_100_characters_is_unknown(tiny, length, 
 @pytest.mark.parametrize("space", ["\x0b", "\x0c", "\x85", "\t", "\r", "\n", "\u00a0", "\u2028"])
 def test_pitfall_11_no_white_space_glues_two_words_together(tiny, space):
     assert bertutil.encode(tiny, f"river{space}bank").tokens[0][1:-1] == ["river", "bank"]
+    assert bertutil.encode(tiny, [[f"river{space}bank"]]).tokens[0][1:-1] == ["river", "bank"]  # as a given word, too
 
 
 def test_pitfall_12_a_text_is_never_cut_in_silence(tiny):

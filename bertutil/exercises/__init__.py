@@ -164,6 +164,16 @@ def compare(
     raise Wrong(shown)
 
 
+def is_right(values: Any, candidates: Sequence[tuple[Any, str | None]]) -> bool:
+    """Whether a tensor is the candidate without a reason; raises Wrong, with its reason, where it is another one."""
+    for candidate, reason in candidates:
+        if values.allclose(candidate, atol=1e-4):
+            if reason:
+                raise Wrong(reason)
+            return True
+    return False
+
+
 def _rounded(value: float) -> list[float]:
     if abs(value) < 1:  # a share of 1 or 0 has other reasons than rounding
         return [round(value, 2), round(value, 3)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, is_right
 
 _TINY_VOCABULARY = ["[PAD]", "the", "river", "[SEP]", "bank", "##s", "[UNK]", "was", "wide", ".", "[MASK]", "[CLS]"]
 
@@ -193,15 +193,11 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
         ((whole[1:] * kept).sum(dim=-1), "these are dot products; the cosine divides by both lengths"),
         (1 - cosine(whole[1:], kept, dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
     ]
-    for candidate, reason in candidates:
-        if torch.allclose(values, candidate, atol=1e-4):
-            if reason:
-                raise Wrong(reason)
-            return
-    raise Wrong(
-        "these are not the cosines at the last layer. Does your function use the `model` it is given (not "
-        "bert.model), with the same segment ids (all 0) and an attention mask of ones in both runs?"
-    )
+    if not is_right(values, candidates):
+        raise Wrong(
+            "these are not the cosines at the last layer. Does your function use the `model` it is given (not "
+            "bert.model), with the same segment ids (all 0) and an attention mask of ones in both runs?"
+        )
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.exercises import Exercise, Wrong, call, is_right
 from bertutil.exercises.ch02 import tiny_model
 
 Run = Callable[[Tensor, Tensor], Tensor]
@@ -266,16 +266,12 @@ def _compare_effect(values: Tensor, model: Any, ids: Tensor) -> None:
         (1 - cosine.amin(dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
         ((whole * other).sum(dim=-1).amin(dim=-1), "these are dot products; the cosine divides by both lengths"),
     ]
-    for candidate, reason in candidates:
-        if torch.allclose(values, candidate, atol=1e-4):
-            if reason:
-                raise Wrong(reason)
-            return
-    raise Wrong(
-        f"it returns {[round(v, 3) for v in values.tolist()]}, and expected is "
-        f"{[round(v, 3) for v in cosine.amin(dim=-1).tolist()]}. Does your function use the `model` it is given, "
-        "with a mask of ones and the segment id 0 or 1 for all tokens?"
-    )
+    if not is_right(values, candidates):
+        raise Wrong(
+            f"it returns {[round(v, 3) for v in values.tolist()]}, and expected is "
+            f"{[round(v, 3) for v in cosine.amin(dim=-1).tolist()]}. Does your function use the `model` it is given, "
+            "with a mask of ones and the segment id 0 or 1 for all tokens?"
+        )
 
 
 segment_effect = Exercise(
