@@ -1,7 +1,7 @@
 """Chapter 13: what a checkpoint gives for the texts that several claims share; each part is computed once."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bertutil import datasets, fine_tuning
 from bertutil.checkpoints import CATALOGUE, Bert
+from bertutil.corpus import embed
 from bertutil.encoding import Encoding, encode
 from bertutil.exercises.ch07 import RARE
 from bertutil.hidden_states import hidden_states
@@ -75,26 +76,32 @@ class Evidence:
 
     def words(self, texts: Sequence[str] | Sequence[Sequence[str]], how: str = "mean") -> list[Tensor]:
         """For each text the vectors of its words, [words, layers, features]."""
-        found = []
-        for start in range(0, len(texts), 32):
-            encoding = encode(self.bert, list(texts[start : start + 32]))
-            states = hidden_states(self.bert, encoding)
+        found: dict[int, Tensor] = {}
+        for rows, encoding, states in self._batches(texts):
             pooled = pool_words(states.flatten(2), encoding, how)
-            found += [
-                row[: len(own)].view(-1, *states.shape[2:]) for row, own in zip(pooled, encoding.words, strict=True)
-            ]
-        return found
+            for i, row, own in zip(rows, pooled, encoding.words, strict=True):
+                found[i] = row[: len(own)].view(-1, *states.shape[2:])
+        return [found[i] for i in range(len(texts))]
 
     def sentences(self, texts: Sequence[str]) -> dict[str, Float[Tensor, "texts layers features"]]:
         """Two kinds of sentence vectors: the mean of the content tokens, and [CLS]."""
-        parts: dict[str, list[Tensor]] = {"mean": [], "cls": []}
-        for start in range(0, len(texts), 32):
-            encoding = encode(self.bert, list(texts[start : start + 32]))
-            states = hidden_states(self.bert, encoding)
-            for how, part in parts.items():
+        shape = len(texts), self.bert.n_layers + 1, self.bert.hidden_size
+        found = {how: torch.empty(shape, dtype=torch.double) for how in ("mean", "cls")}
+        for rows, encoding, states in self._batches(texts):
+            for how, vectors in found.items():
                 pooled = pool_sentences(states.flatten(2), encoding.content_mask, how)
-                part.append(pooled.view(-1, *states.shape[2:]).double())
-        return {how: torch.cat(part) for how, part in parts.items()}
+                vectors[rows] = pooled.view(-1, *shape[1:]).double()
+        return found
+
+    def _batches(
+        self, texts: Sequence[str] | Sequence[Sequence[str]]
+    ) -> Iterator[tuple[list[int], Encoding, Tensor]]:
+        """Row numbers, encoding and hidden states of 32 texts at a time, by length, so that little is padding."""
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(texts), 32):
+            rows = order[start : start + 32]
+            encoding = encode(self.bert, [texts[i] for i in rows])
+            yield rows, encoding, hidden_states(self.bert, encoding)
 
     @cached_property
     def uses(self) -> dict[str, tuple[Float[Tensor, "uses layers features"], list[str]]]:
@@ -213,14 +220,15 @@ class Evidence:
         """
         parts = datasets.entities("train"), datasets.entities("test")
         labels, gold = ([int("B-LOC" in sentence.tags) for sentence in part] for part in parts)
-        train, test = (encode(self.bert, [list(sentence.words) for sentence in part]) for part in parts)
-        with torch.no_grad():
-            cls = [fine_tuning.cls_states(self.bert, e, torch.arange(len(e.input_ids))) for e in (train, test)]
-        trained = fine_tuning.train_cls(self._upper_half, train, labels, epochs=2, learning_rate=2e-4)
+        train, test = ([list(sentence.words) for sentence in part] for part in parts)
+        cls = [torch.as_tensor(embed(self.bert, part, strategy="last", how="cls")) for part in (train, test)]
+        trained = fine_tuning.train_cls(
+            self._upper_half, encode(self.bert, train), labels, epochs=1, batch_size=8, learning_rate=2e-4
+        )
         answers = {
             "commoner": [round(sum(labels) / len(labels))] * len(gold),
             "frozen": [int(label) for label in linear_probe(cls[0], list(map(str, labels)), cls[1])],
-            "trained": trained.predict(test).tolist(),
+            "trained": trained.predict(encode(self.bert, test)).tolist(),
         }
         return {name: (np.array(given) == gold).astype(float) for name, given in answers.items()}
 
@@ -235,7 +243,9 @@ class Evidence:
         held_out = len(stories) // 3
         *texts, labels = fine_tuning.next_sentence_pairs(stories[held_out:])
         pairs = encode(self.bert, *texts)
-        trained = fine_tuning.train_cls(self._upper_half, pairs, labels, epochs=3, learning_rate=3e-4, together=2)
+        trained = fine_tuning.train_cls(
+            self._upper_half, pairs, labels, epochs=1, batch_size=4, learning_rate=2e-4, together=2
+        )
         found = {}
         for wrong in ("other", "same"):
             *texts, _ = fine_tuning.next_sentence_pairs(stories[:held_out], wrong)

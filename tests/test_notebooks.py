@@ -1,6 +1,8 @@
 """Every notebook keeps the rules, and runs a second time: another checkpoint, through papermill, without a network.
 
-That its committed outputs are true is checked by `pytest --nbval notebooks`, see conftest.py in the root.
+What runs is the copy with the solutions in the stubs' places: so every solution is right, and no later cell needs a
+stub. That the committed outputs are true is checked by `pytest --nbval notebooks`, see conftest.py in the root; the
+stubs run there, and in the learners' copies of test_workshop.py.
 """
 
 import re
@@ -13,6 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from bertutil import workshop
+from bertutil.__main__ import main
 from tools import notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +45,14 @@ def second_checkpoint(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def solved(tmp_path_factory):
+    """The solved copies of all chapters."""
+    folder = tmp_path_factory.mktemp("workshop") / "out"
+    assert main(["workshop", str(folder)]) == 0
+    return folder / "solved"
+
+
 @every_notebook
 def test_the_rules_are_kept(path):
     assert notebooks.problems(path) == []
@@ -64,18 +76,24 @@ def test_every_link_to_a_file_of_the_project_leads_to_one(path):
 
 
 @every_notebook
-def test_another_checkpoint_and_no_network(path, second_checkpoint, gate, tmp_path):
+def test_another_checkpoint_and_no_network(path, solved, second_checkpoint, gate, tmp_path):
     # An empty HF_HOME: nothing that an earlier run has fetched can help.
     environment = gate.offline_environment(tmp_path) | {"HF_HOME": str(tmp_path / "huggingface")}
-    command = [sys.executable, "-m", "papermill", path, tmp_path / path.name, "-p", "MODEL", second_checkpoint]
+    made = tmp_path / path.name
+    command = [sys.executable, "-m", "papermill", solved / path.name, made, "-p", "MODEL", second_checkpoint]
     result = subprocess.run(
-        [*map(str, command), "--cwd", str(path.parent), "--no-progress-bar", "--log-output"],
+        [*map(str, command), "--cwd", str(solved), "--no-progress-bar", "--log-output"],
         env=environment,
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr[-5000:]
     assert (tmp_path / "attempts.txt").read_text() == ""  # the file is there: the guard was in force
+    cells = notebooks.code_cells(nbformat.read(made, as_version=4))
+    printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in cells}
+    stubs = [f"{exercise.cell}-stub" for exercise in workshop.exercises(workshop.read(path))]
+    assert [stub for stub in stubs if "Right.\n" not in printed[stub] or "Not" in printed[stub]] == []
+    assert [cell for cell, text in printed.items() if "this cell needs what you write there" in text] == []
 
 
 def test_the_guard_sees_what_a_program_swallows(gate, tmp_path):

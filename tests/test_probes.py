@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from bertutil import probes
 
@@ -162,6 +163,13 @@ def test_probes_trained_side_by_side_give_the_tags_they_give_alone():
     assert len({str(run.tags) for run in together}) > 1
 
 
+def test_linear_probes_side_by_side_give_back_the_threads_that_they_took():
+    (train, labels), before = clusters(30), [pool["num_threads"] for pool in threadpool_info()]
+    calls = [partial(probes.linear_probe, train.repeat(n, 1), labels * n, train) for n in (1, 40, 2, 20)]
+    assert probes.side_by_side(calls) == [call() for call in calls]
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
 def test_calls_side_by_side_run_at_the_same_time_and_their_errors_are_raised():
     meeting = threading.Barrier(2, timeout=60)
     threads = torch.get_num_threads()
@@ -205,7 +213,7 @@ def test_the_weighted_sum_leans_on_the_layer_that_says_something():
         return [torch.stack([torch.randn(v.shape, generator=generator), v, v.flip(0)], dim=1) for v in vectors]
 
     (train, tags), (test, expected) = sentences(200), sentences(40, seed=1)
-    found = probes.sequence_probe(layered(train, 0), tags, layered(test, 1))
+    found = probes.sequence_probe(layered(train, 0), tags, layered(test, 1), epochs=8)
     assert accuracy(found.tags, expected) > 0.9
     assert sum(found.layer_weights) == pytest.approx(1)
     assert int(np.argmax(found.layer_weights)) == 1
@@ -351,6 +359,14 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 def test_columns_are_drawn_alike_so_that_what_two_probes_share_cancels_out():
     right = np.random.default_rng(0).integers(2, size=100)
     assert probes.bootstrap_interval(lambda a, b: float(np.mean(a - b)), right, right) == (0, 0)
+
+
+def test_two_calls_draw_the_same_rows():
+    values = np.arange(20.0)
+    scores = probes.bootstrap(np.mean, values)
+    assert len(scores) == 1000
+    assert len(set(scores)) > 100
+    assert probes.bootstrap(np.mean, 10 * values) == pytest.approx(10 * scores)
 
 
 def test_the_interval_takes_rows_of_counts_and_is_the_same_for_the_same_seed():
