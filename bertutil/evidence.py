@@ -60,7 +60,8 @@ class Evidence:
     @property
     def table(self) -> Float[Tensor, "entries features"]:
         """The checkpoint's own static table: one row for each entry of the vocabulary."""
-        return self.bert.model.embeddings.word_embeddings.weight.detach()
+        weight: Tensor = self.bert.model.embeddings.word_embeddings.weight
+        return weight.detach()
 
     @property
     def sentence_layer(self) -> int:
