@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
@@ -241,6 +241,7 @@ def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, p
 def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
     """Return what the folder has already, or begin anew; refuse a folder of something else."""
     settings = _settings(recipe)
+    versions = {name: version(name) for name in ("bertutil", "torch", "transformers", "tokenizers", "numpy")}
     record = _read_record(folder)
     own = {".lock", "corpus.json.new"}
     if record and not record["n_lines"] and not record["complete"]:  # stopped before its first window: nothing there
@@ -254,6 +255,13 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
         if changed:
             which = " and ".join(f"{name} {old.get(name)!r:.20}, now {settings[name]!r:.20}" for name in changed)
             raise ValueError(f"{folder} was begun with other settings: {which}; choose another folder")
+        newer = [f"{name} {v}, now {versions[name]}" for name, v in record["versions"].items() if v != versions[name]]
+        if newer and not record["complete"]:
+            warnings.warn(
+                f"{folder} was begun with {' and '.join(newer)}: the vectors from here on can differ in their last "
+                "digits from those of an unbroken run",
+                stacklevel=2,
+            )
         return record
     others = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if others:
@@ -261,7 +269,7 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
     names = ["vectors.npy", "lines.jsonl"] + ["offsets.npy", "words.jsonl"] * (recipe.unit != "sentence")
     record = {
         "settings": settings,
-        "versions": {name: version(name) for name in ("bertutil", "torch", "transformers", "tokenizers", "numpy")},
+        "versions": versions,
         "complete": False,
         "n_lines": 0,
         "n_vectors": 0,
@@ -457,7 +465,8 @@ class GrowingFile:
 
     def sync(self) -> dict[str, Any]:
         """Bring everything to the disk; return the state to commit."""
-        os.fsync(self.file.fileno())
+        with _writing(self.path):
+            os.fsync(self.file.fileno())
         return {"bytes": self.size, "sha256": self.digest.hexdigest()}
 
     def close(self) -> None:
@@ -466,12 +475,19 @@ class GrowingFile:
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
-        try:
+        with _writing(self.path):
             while view:
                 view = view[self.file.write(view) :]
-        except OSError as error:
-            message = f"{error.strerror} while writing {self.path}; what was committed stays, the same call goes on"
-            raise OSError(error.errno, message) from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of a full disk, and the like, what is lost: nothing that was committed."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{error.strerror} while writing {path}; what was committed stays, the same call goes on"
+        raise OSError(error.errno, message) from error
 
 
 def _json_line(value: object) -> bytes:
@@ -492,11 +508,12 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
-        json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(folder / "corpus.json.new", folder / "corpus.json")
+    with _writing(folder / "corpus.json"):
+        with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
+            json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(folder / "corpus.json.new", folder / "corpus.json")
 
 
 def _digest(record: dict[str, Any]) -> str:

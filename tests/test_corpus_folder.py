@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -227,7 +228,7 @@ def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path, small_
     if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a small file system takes root")
     try:
-        with pytest.raises(OSError, match="No space left") as caught:
+        with pytest.raises(OSError, match=r"No space left.*what was committed stays") as caught:
             write(tiny, LINES, disk / "out")
         assert caught.value.errno == errno.ENOSPC
         assert 0 < len(corpus.open_corpus(disk / "out").lines) < 300
@@ -237,6 +238,27 @@ def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path, small_
         assert contents(disk / "out") == contents(tmp_path / "whole")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_without_room_for_the_record_says_what_stays(tiny, tmp_path, small_windows, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus.os, "replace", full)
+        with pytest.raises(OSError, match=r"No space left.*corpus\.json; what was committed stays"):
+            write(tiny, LINES, tmp_path / "out")
+    assert write(tiny, LINES, tmp_path / "out").complete
+
+
+def test_going_on_with_another_version_of_a_library_is_said(tiny, tmp_path, small_windows, monkeypatch):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out")
+    monkeypatch.setattr(corpus, "version", lambda name: "99" if name == "torch" else version(name))
+    with pytest.warns(UserWarning, match=r"was begun with torch .*, now 99: the vectors from here on can differ"):
+        assert write(tiny, LINES, tmp_path / "out").complete
+    with warnings.catch_warnings(action="error"):  # nothing is computed for a complete one
+        write(tiny, LINES, tmp_path / "out")
 
 
 def test_a_complete_folder_is_checked_and_returned_without_computing(tiny, tmp_path, small_windows, monkeypatch):
