@@ -1,6 +1,7 @@
 """The glossary: in order, every link leads somewhere, and the chapters use it."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -18,6 +19,7 @@ def anchor(heading):
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+@cache
 def prose(path):
     """All markdown of a chapter."""
     cells = nbformat.read(path, as_version=4).cells

@@ -5,14 +5,17 @@ stub. That the committed outputs are true is checked by `pytest --nbval notebook
 stubs run there, and in the learners' copies of test_workshop.py.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from unittest import mock
 
 import nbformat
+import papermill
 import pytest
 
 from bertutil import workshop
@@ -80,14 +83,9 @@ def test_another_checkpoint_and_no_network(path, solved, second_checkpoint, gate
     # An empty HF_HOME: nothing that an earlier run has fetched can help.
     environment = gate.offline_environment(tmp_path) | {"HF_HOME": str(tmp_path / "huggingface")}
     made = tmp_path / path.name
-    command = [sys.executable, "-m", "papermill", solved / path.name, made, "-p", "MODEL", second_checkpoint]
-    result = subprocess.run(
-        [*map(str, command), "--cwd", str(solved), "--no-progress-bar", "--log-output"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-5000:]
+    with mock.patch.dict(os.environ, environment, clear=True):  # the kernel's, which papermill starts
+        parameters = {"MODEL": str(second_checkpoint)}
+        papermill.execute_notebook(solved / path.name, made, parameters, cwd=solved, progress_bar=False)
     assert (tmp_path / "attempts.txt").read_text() == ""  # the file is there: the guard was in force
     cells = notebooks.code_cells(nbformat.read(made, as_version=4))
     printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in cells}
