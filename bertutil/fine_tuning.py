@@ -1,4 +1,4 @@
-"""Chapter 11: train a whole model with a linear head on [CLS], and say how sure a held-out score is."""
+"""Chapter 11: train a model, or its upper layers, with a linear head on [CLS]; how sure a held-out score is."""
 
 import copy
 import math
@@ -58,21 +58,23 @@ def train_cls(
     learning_rate: float = 5e-5,
     seed: int = 0,
     together: int = 1,
+    layers: int | None = None,
 ) -> Classifier:
     """Fine-tune a copy of the model, and a new linear head on its [CLS], to tell `labels` from the rows.
 
     `labels`: for every row of the encoding its class, a whole number from 0. The loss is the cross entropy, the
     optimizer AdamW; the learning rate rises over the first tenth of the steps to `learning_rate` and falls to 0 over
-    the others. Parameters with requires_grad=False stay as they are, so layers can be frozen before. `seed` settles
-    the head's first weights, the order of the rows and the dropout: the same seed on the same machine gives the same
-    weights. `together`: so many rows that stand one behind the other come into the same batch; 2 for
-    next_sentence_pairs(), whose loss falls sooner when a true and a wrong pair with the same first sentence meet.
+    the others. `seed` settles the head's first weights, the order of the rows and the dropout: the same seed on the
+    same machine gives the same weights. `together`: so many rows that stand one behind the other come into the same
+    batch; 2 for next_sentence_pairs(), whose loss falls sooner when a true and a wrong pair with the same first
+    sentence meet. `layers`: how many are trained, from above; see trainable_copy(). Parameters with
+    requires_grad=False stay as they are.
 
     The given model and torch's own random numbers are left untouched. The result is in evaluation mode.
 
     Raises ValueError for a number of labels other than of rows, labels that are not 0 to n - 1 with n at least 2,
-    each of them there, epochs, batch size or learning rate that are not positive, and a `together` that does not
-    divide the batch size and the rows. Sources: the BERT paper
+    each of them there, epochs, batch size or learning rate that are not positive, a `together` that does not divide
+    the batch size and the rows, and `layers` that the model does not have. Sources: the BERT paper
     (arXiv 1810.04805), 4.1 and A.3; claims C24, C33.
     """
     n_classes = _check(encoding, labels)
@@ -89,23 +91,42 @@ def train_cls(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = nn.Linear(bert.hidden_size, n_classes).to(bert.model.device)
-        model: Any = copy.deepcopy(bert.model)
-        trained = Bert(bert.name, bert.tokenizer, model.float().train())
+        trained = trainable_copy(bert, layers)
+        model: Any = trained.model.float().train()
         parameters = [p for p in (*model.parameters(), *head.parameters()) if p.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, lr=learning_rate, fused=True)  # fused: the same, faster
+        optimizer = torch.optim.AdamW(parameters, fused=True)  # fused: the same, faster
         n_steps = epochs * math.ceil(len(groups) / (batch_size // together))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up(n_steps))
+        factor, step = warm_up(n_steps), 0
         for _ in range(epochs):
             for chosen in torch.split(torch.randperm(len(groups)), batch_size // together):
                 rows = groups[chosen].flatten()
+                # by hand: torch's LambdaLR and the optimizer hold each other, and with them three times the weights
+                optimizer.param_groups[0]["lr"] = learning_rate * factor(step)
                 loss = functional.cross_entropy(head(cls_states(trained, encoding, rows)), target[rows])
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                schedule.step()
+                step += 1
         model.eval()
         optimizer.zero_grad()  # gives the gradients' memory back
     return Classifier(trained, head)
+
+
+def trainable_copy(bert: Bert, layers: int | None = None) -> Bert:
+    """Return a copy whose upper `layers` layers can be trained; None: all of it, with the embeddings.
+
+    What lies below is frozen (requires_grad=False) and takes no memory: it is shared with the given model, which is
+    left untouched. Raises ValueError for `layers` that are not between 1 and bert.n_layers. Source: Lee, Tang and
+    Lin, "What would Elsa do? Freezing layers during transformer fine-tuning" (arXiv 1911.03090).
+    """
+    below: list[nn.Module] = []
+    if layers is not None:
+        if not 1 <= layers <= bert.n_layers:
+            raise ValueError(f"layers is {layers}; this model has {bert.n_layers}, so: 1 to {bert.n_layers}, or None")
+        below = [bert.model.embeddings, *bert.model.encoder.layer[: bert.n_layers - layers]]
+    # deepcopy takes what it finds in this table instead of copying it
+    shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for part in below for p in part.parameters()}
+    return Bert(bert.name, bert.tokenizer, copy.deepcopy(bert.model, shared))
 
 
 def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:

@@ -88,6 +88,33 @@ def test_frozen_parameters_do_not_move(tiny_folder, toys):
     assert any(name.startswith("encoder.layer.0.") for name in moved)
 
 
+def test_only_the_upper_layers_move_where_so_many_are_asked_for(tiny, toys):
+    old = {name: value.clone() for name, value in tiny.model.state_dict().items()}
+    new = train_cls(tiny, toys, LABELS, epochs=2, layers=2).bert.model.state_dict()
+    moved = {".".join(name.split(".")[:3]) for name in old if not torch.equal(old[name], new[name])}
+    assert moved == {"encoder.layer.1", "encoder.layer.2"}
+    assert equal(tiny.model.state_dict(), old)
+    assert all(parameter.requires_grad for parameter in tiny.model.parameters())
+
+
+def test_what_is_frozen_is_shared_and_takes_no_memory(tiny):
+    def places(bert, part):
+        return {name: value.data_ptr() for name, value in bert.model.get_submodule(part).state_dict().items()}
+
+    made = fine_tuning.trainable_copy(tiny, layers=1)
+    for part, same in (("embeddings", True), ("encoder.layer.1", True), ("encoder.layer.2", False)):
+        assert (places(made, part) == places(tiny, part)) == same
+    whole = fine_tuning.trainable_copy(tiny)
+    assert not set(places(whole, "").values()) & set(places(tiny, "").values())
+
+
+def test_a_frozen_part_in_half_precision_is_trained_upon_in_float32_and_stays(tiny_folder, toys):
+    half = bertutil.load(tiny_folder, dtype=torch.bfloat16)
+    trained = train_cls(half, toys, LABELS, epochs=1, layers=1)
+    assert {parameter.dtype for parameter in trained.bert.model.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in half.model.parameters()} == {torch.bfloat16}
+
+
 def test_the_result_is_in_evaluation_mode_and_answers_alike_twice(learned, toys):
     assert not learned.bert.model.training
     assert torch.equal(learned.logits(toys), learned.logits(toys))
@@ -149,6 +176,8 @@ def test_the_learning_rate_rises_falls_and_ends_near_zero():
         ({"learning_rate": -1.0}, "all above 0"),
         ({"together": 32}, "together is 32"),
         ({"together": 3}, "together is 3"),
+        ({"layers": 0}, "layers is 0; this model has 3"),
+        ({"layers": 4}, "layers is 4; this model has 3"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(tiny, toys, change, message):
