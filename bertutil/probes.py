@@ -77,10 +77,14 @@ def linear_probe(
 
     _check(vectors, labels)
     _check_rows(test_vectors, vectors.shape[1:], "test row {}")
-    train, test = _standardise([vectors], [test_vectors])
+    standard = _standard([vectors])
     with threadpool_limits(1):  # on two cores two threads took 2.5 times as long: they wait for each other
-        model = LogisticRegression(C=strength, max_iter=5000).fit(train[0].double().numpy(), list(labels))
-    return [str(label) for label in model.predict(test[0].double().numpy())] if len(test[0]) else []
+        # tol: with the default, ten times this, noise in the seventh digit changed single answers
+        model = LogisticRegression(C=strength, max_iter=5000, tol=1e-5)
+        model.fit(standard(vectors).double().numpy(), list(labels))
+    if not len(test_vectors):
+        return []
+    return [str(label) for label in model.predict(standard(test_vectors).double().numpy())]
 
 
 def sequence_probe(
@@ -107,24 +111,24 @@ def sequence_probe(
     """
     _check_sentences(vectors, tags, test_vectors)
     names = sorted({tag for own in tags for tag in own})
-    train, test = _standardise(vectors, test_vectors)
     targets = [torch.tensor([names.index(tag) for tag in own]) for own in tags]
     with _random_numbers, torch.random.fork_rng(devices=[]):  # torch's, which all threads share
         torch.manual_seed(seed)
-        tagger = _Tagger(train[0].shape[1:], hidden, len(names))
-        orders = [torch.randperm(len(train)) for _ in range(epochs)]
+        tagger = _Tagger(_standard(vectors), vectors[0].shape[1:], hidden, len(names))
+        orders = [torch.randperm(len(vectors)) for _ in range(epochs)]
     with torch.enable_grad():
         optimizer = torch.optim.Adam(tagger.parameters(), lr=0.01)
         for order in orders:
             for batch in torch.split(order, 64):
-                scores = tagger([train[i] for i in batch])
+                scores = tagger([vectors[i] for i in batch])
                 wanted = pack_sequence([targets[i] for i in batch], enforce_sorted=False)
                 loss = nn.functional.cross_entropy(scores.data, wanted.data)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
     with torch.no_grad():
-        found = [scores.argmax(dim=1).tolist() for scores in unpack_sequence(tagger(test))] if test else []
+        parts = [tagger(list(test_vectors[i : i + 64])) for i in range(0, len(test_vectors), 64)]
+        found = [scores.argmax(dim=1).tolist() for part in parts for scores in unpack_sequence(part)]
         weights = tagger.mix.softmax(dim=0).tolist()
     return Tagging([[names[i] for i in sentence] for sentence in found], weights)
 
@@ -246,8 +250,9 @@ def bootstrap_interval(
 class _Tagger(nn.Module):
     """A learned sum of layers (where there are several), a BiLSTM, and a linear map to scores of tags."""
 
-    def __init__(self, shape: Sequence[int], hidden: int, n_tags: int) -> None:
+    def __init__(self, standard: Callable[[Tensor], Tensor], shape: Sequence[int], hidden: int, n_tags: int) -> None:
         super().__init__()
+        self.standard = standard
         self.mix = nn.Parameter(torch.zeros(shape[0] if len(shape) == 2 else 0))
         self.gamma = nn.Parameter(torch.ones(()))
         self.lstm = nn.LSTM(shape[-1], hidden, bidirectional=True)
@@ -256,6 +261,7 @@ class _Tagger(nn.Module):
     def forward(self, sentences: list[Tensor]) -> PackedSequence:
         """Scores [words, tags] for each sentence, packed."""
         words = pack_sequence(sentences, enforce_sorted=False)
+        words = words._replace(data=self.standard(words.data))
         if len(self.mix):
             weights = self.gamma * self.mix.softmax(dim=0)
             words = words._replace(data=(weights[:, None] * words.data).sum(dim=1))
@@ -301,16 +307,15 @@ def _check_rows(vectors: Tensor, shape: torch.Size, place: str) -> None:
         raise ValueError(f"{place.format(odd[0])} has NaN or infinity, as a word without a piece has; leave it out")
 
 
-def _standardise(train: Sequence[Tensor], test: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Move by the training mean of each feature, and divide by the spread of each layer.
+def _standard(train: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return what moves vectors by the training mean of each feature, and divides them by the spread of each layer.
 
-    The spread is one number a layer: a feature that hardly varies, divided by its own, would be mostly noise.
+    The spread is one number a layer: a feature that hardly varies, divided by its own, would be mostly noise. Part
+    by part: a copy of the vectors of all layers would be the largest thing in memory.
     """
-    rows = torch.cat([sentence.float().cpu() for sentence in train])
-    mean = rows.mean(dim=0)
-    spread = (rows - mean).std(dim=(0, -1), keepdim=True)[0].clamp(min=1e-6)  # 0 where all vectors are equal
-
-    def moved(sentences: Sequence[Tensor]) -> list[Tensor]:
-        return [(sentence.float().cpu() - mean) / spread for sentence in sentences]
-
-    return moved(train), moved(test)
+    n = sum(map(len, train))
+    mean = torch.stack([part.double().sum(dim=0).cpu() for part in train]).sum(dim=0) / n
+    squares = torch.stack([(part.double().cpu() - mean).square().sum(dim=(0, -1)) for part in train]).sum(dim=0)
+    spread = (squares / (n * mean.shape[-1] - 1)).sqrt().clamp(min=1e-6)  # 0 where all vectors are equal
+    mean, spread = mean.float(), spread[..., None].float()
+    return lambda vectors: (vectors.float().cpu() - mean) / spread

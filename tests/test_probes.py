@@ -11,9 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import linear_model
 from threadpoolctl import threadpool_info
 
-from bertutil import probes
+import bertutil
+from bertutil import datasets, probes
 
 NAN = float("nan")
 
@@ -77,6 +79,19 @@ def test_the_linear_probe_answers_the_same_however_vectors_are_moved_and_scaled(
     assert once == probes.linear_probe(noisy, labels, noisier)
     assert once == probes.linear_probe(noisy * 40 + 7, labels, noisier * 40 + 7)
     assert len(set(once)) > 1
+
+
+def test_the_linear_probe_trains_to_the_end_so_that_a_longer_search_changes_no_answer(bert, monkeypatch):
+    parts = []
+    for name in ("train", "test"):
+        encoding = bertutil.encode(bert, [list(s.words) for s in datasets.entities(name)])
+        pooled = bertutil.pool_words(bertutil.hidden_states(bert, encoding, [1])[:, :, 0], encoding, "first")
+        parts.append(torch.cat([row[: len(w)] for row, w in zip(pooled, encoding.words, strict=True)]))
+    tags = [tag for sentence in datasets.entities("train") for tag in sentence.tags]
+    answer = probes.linear_probe(parts[0], tags, parts[1])
+    exact = partial(linear_model.LogisticRegression, C=0.01, max_iter=5000, tol=1e-8)
+    monkeypatch.setattr(linear_model, "LogisticRegression", lambda **_: exact())
+    assert probes.linear_probe(parts[0], tags, parts[1]) == answer
 
 
 def test_a_label_that_training_never_saw_is_never_predicted():
