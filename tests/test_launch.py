@@ -266,9 +266,10 @@ def test_a_checkpoint_with_a_wrong_digest_stops_the_build_with_its_reason(post_b
 
 
 @linux
-def test_start_limits_the_threads_and_runs_the_command_it_is_given():
-    command = [ROOT / "binder" / "start", "sh", "-c", 'echo "$OMP_NUM_THREADS $0 $1"', "one", "two words"]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1 one two words\n"
+def test_start_limits_the_threads_and_the_arenas_and_runs_the_command_it_is_given():
+    say = 'echo "$OMP_NUM_THREADS $MALLOC_ARENA_MAX $0 $1"'
+    command = [ROOT / "binder" / "start", "sh", "-c", say, "one", "two words"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1 1 one two words\n"
 
 
 @linux
@@ -290,7 +291,7 @@ HEAVIEST = "11_fine_tuning_cls.ipynb"  # by: python tools/lab.py
 @pytest.mark.skipif(os.environ.get("BERTUTIL_LAB") != "all", reason="three minutes; in the weekly check")
 def test_the_heaviest_chapter_and_the_server_take_less_than_binder_gives(tmp_path):
     notebook = shutil.copy(ROOT / "notebooks" / HEAVIEST, tmp_path)
-    with lab.serve(tmp_path) as server, server.peak_memory() as peak:
+    with lab.serve(tmp_path, lab.AS_ON_BINDER) as server, server.peak_memory() as peak:
         assert server.run(Path(notebook).name) == []
     assert 0.2e9 < peak[0] < 1.5e9
 

@@ -2,8 +2,9 @@
 
 python tools/lab.py [--model FOLDER] [--base] [--limit GB] [notebooks/01_loading.ipynb ...]
 
-runs the notebooks in a JupyterLab server, each in a new kernel as a reader does, and prints the most memory that
-server and kernel took together. --base takes a random checkpoint of bert-base's shape. Binder gives 2 GB. Linux only.
+runs the notebooks in a JupyterLab server, started as Binder does, each in a new kernel as a reader does, and prints
+the most memory that server and kernel took together. --base takes a random checkpoint of bert-base's shape. Binder
+gives 2 GB. Linux only.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parent.parent
+AS_ON_BINDER = (str(ROOT / "binder" / "start"), sys.executable, "-m", "jupyter")
 NEWS = "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
@@ -199,7 +201,7 @@ def main() -> int:
         shutil.copytree(ROOT / "notebooks", Path(folder, "notebooks"))
         model = str(random_base(Path(folder, "base"))) if arguments.base else arguments.model
         for notebook in arguments.notebooks:
-            with serve(Path(folder)) as lab, lab.peak_memory() as peak:
+            with serve(Path(folder), AS_ON_BINDER) as lab, lab.peak_memory() as peak:
                 found = lab.run(f"notebooks/{notebook.name}", model)
             print(f"{notebook.name}: {peak[0] / 1e9:.2f} GB {'; '.join(found)}", flush=True)
             failed = failed or bool(found) or peak[0] > arguments.limit * 1e9
