@@ -920,7 +920,7 @@ def c24(evidence: Evidence) -> Measured:
     """[CLS] becomes meaningful when the model is fine-tuned.
 
     Does a sentence name a place? Told from [CLS] on held-out sentences with other names: by a linear probe on [CLS]
-    as it comes, and after one epoch of fine-tuning the upper half of the layers (chapter 11 trains longer).
+    as it comes, and after one epoch of fine-tuning the upper three layers (chapter 11 trains longer).
     """
     ours = evidence.place
     return {
