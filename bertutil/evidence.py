@@ -222,15 +222,7 @@ class Evidence:
         labels, gold = ([int("B-LOC" in sentence.tags) for sentence in part] for part in parts)
         train, test = ([list(sentence.words) for sentence in part] for part in parts)
         cls = [torch.as_tensor(embed(self.bert, part, strategy="last", how="cls")) for part in (train, test)]
-        trained = fine_tuning.train_cls(
-            self.bert,
-            encode(self.bert, train),
-            labels,
-            epochs=1,
-            batch_size=8,
-            learning_rate=2e-4,
-            layers=min(3, self.bert.n_layers),
-        )
+        trained = self._train(encode(self.bert, train), labels, batch_size=8)
         answers = {
             "commoner": [round(sum(labels) / len(labels))] * len(gold),
             "frozen": [int(label) for label in linear_probe(cls[0], list(map(str, labels)), cls[1])],
@@ -248,23 +240,20 @@ class Evidence:
         stories = datasets.stories()
         held_out = len(stories) // 3
         *texts, labels = fine_tuning.next_sentence_pairs(stories[held_out:])
-        pairs = encode(self.bert, *texts)
-        trained = fine_tuning.train_cls(
-            self.bert,
-            pairs,
-            labels,
-            epochs=1,
-            batch_size=4,
-            learning_rate=2e-4,
-            together=2,
-            layers=min(3, self.bert.n_layers),
-        )
+        trained = self._train(encode(self.bert, *texts), labels, batch_size=4, together=2)
         found = {}
         for wrong in ("other", "same"):
             *texts, _ = fine_tuning.next_sentence_pairs(stories[:held_out], wrong)
             follows = trained.logits(encode(self.bert, *texts)).diff(dim=1).reshape(held_out, 4, 2)
             found[wrong] = (follows[..., 0] > follows[..., 1]).double().mean(dim=1).numpy()
         return found
+
+    def _train(self, encoding: Encoding, labels: Sequence[int], **batches: int) -> fine_tuning.Classifier:
+        """Short, and of the upper three layers only, which saves time and memory."""
+        layers = min(3, self.bert.n_layers)
+        return fine_tuning.train_cls(
+            self.bert, encoding, labels, epochs=1, learning_rate=2e-4, layers=layers, **batches
+        )
 
 
 def find_cased() -> Path | None:

@@ -100,7 +100,7 @@ def train_cls(
         for _ in range(epochs):
             for chosen in torch.split(torch.randperm(len(groups)), batch_size // together):
                 rows = groups[chosen].flatten()
-                # by hand: torch's LambdaLR and the optimizer hold each other, and with them three times the weights
+                # by hand: LambdaLR and the optimizer hold each other, so its two numbers for each weight would stay
                 optimizer.param_groups[0]["lr"] = learning_rate * factor(step)
                 loss = functional.cross_entropy(head(cls_states(trained, encoding, rows)), target[rows])
                 optimizer.zero_grad()

@@ -36,7 +36,7 @@ def gate(request):
 def second_checkpoint(tmp_path_factory):
     """A folder with a tiny random BertModel and the tokenizer of the default checkpoint: 30,522 entries.
 
-    It has more layers than the default checkpoint, and than chapter 11 trains.
+    It has more layers than the default checkpoint, so chapter 11 freezes some.
     """
     import torch
     from transformers import BertConfig, BertModel
