@@ -94,19 +94,17 @@ def train_cls(
         trained = trainable_copy(bert, layers)
         model: Any = trained.model.float().train()
         parameters = [p for p in (*model.parameters(), *head.parameters()) if p.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, fused=True)  # fused: the same, faster
+        optimizer = torch.optim.AdamW(parameters, lr=learning_rate, fused=True)  # fused: the same, faster
         n_steps = epochs * math.ceil(len(groups) / (batch_size // together))
-        factor, step = warm_up(n_steps), 0
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up(n_steps))
         for _ in range(epochs):
             for chosen in torch.split(torch.randperm(len(groups)), batch_size // together):
                 rows = groups[chosen].flatten()
-                # by hand: LambdaLR and the optimizer hold each other, so its two numbers for each weight would stay
-                optimizer.param_groups[0]["lr"] = learning_rate * factor(step)
                 loss = functional.cross_entropy(head(cls_states(trained, encoding, rows)), target[rows])
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                step += 1
+                schedule.step()
         model.eval()
         optimizer.zero_grad()  # gives the gradients' memory back
     return Classifier(trained, head)
