@@ -85,6 +85,8 @@ def check_packages() -> Iterator[Result]:
 
 def check_checkpoint() -> Iterator[Result]:
     """The checkpoint's files are the published ones, it loads, and its vectors are the known ones."""
+    # a checkpoint of 440 MB is not fetched just to look at it; the hub's library reads this when it is imported
+    os.environ["HF_HUB_OFFLINE"] = "1"
     for name in ("numpy", "torch", "transformers"):
         try:
             import_module(name)
@@ -95,7 +97,6 @@ def check_checkpoint() -> Iterator[Result]:
             finding = f"{name} cannot be imported ({type(error).__name__}: {error})"
             yield Result("checkpoint", PROBLEM, finding, remedy)
             return
-    os.environ["HF_HUB_OFFLINE"] = "1"  # a checkpoint of 440 MB is not fetched just to look at it
     import bertutil
 
     name = os.environ.get("BERTUTIL_MODEL") or "minilm"

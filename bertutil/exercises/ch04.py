@@ -1,6 +1,7 @@
 """The exercises of chapter 4: segment ids, masks and positions."""
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import torch
@@ -18,9 +19,9 @@ def _judge_segment_ids(function: Any) -> None:
         try:
             if isinstance(answer, str):
                 raise TypeError
-            segments = [int(i) for i in answer]
+            segments = [index(i) for i in answer]
         except (TypeError, ValueError):
-            raise Wrong(f"return one list of numbers; yours is {answer!r:.60}") from None
+            raise Wrong(f"return one list of whole numbers; yours is {answer!r:.60}") from None
         expected = [0] * (n_first + 2) + ([1] * (n_second + 1) if n_second else [])
         if segments != expected:
             raise Wrong(_segment_reason(segments, expected, n_first, n_second))

@@ -136,6 +136,7 @@ WRONG = [
     (ch04.segment_ids, lambda a, b: 0, "return one list"),
     (ch04.segment_ids, lambda a, b: "".join(map(str, segment_ids(a, b))), "return one list"),
     (ch04.segment_ids, lambda a, b: [segment_ids(a, b)], "return one list"),
+    (ch04.segment_ids, lambda a, b: [i + 0.5 for i in segment_ids(a, b)], "whole numbers"),
     (ch04.segment_ids, lambda a, b: [*segment_ids(a, b)[:-1], 0] if b else segment_ids(a, b), "the last [SEP]"),
     (ch04.segment_ids, lambda a, b: segment_ids(a, b) if b else [0] * (a + 1) + [1], "that it closes, here 0"),
     (ch04.segment_ids, lambda a, b: segment_ids(a, b) if b else None, "is a return missing?"),
