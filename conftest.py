@@ -26,15 +26,14 @@ from itertools import zip_longest
 from pathlib import Path
 from unittest import mock
 
-import nbval._cover5
+import nbval.plugin
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image, ImageChops, ImageFilter
 
 NUMBER = re.compile(r"(?<![\w.])([-+−]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)(?!\w|\.[0-9])")
-# nbval gives the coverage data of all kernels one file name, so that only the last one would be counted
-own_file = ("data_suffix='.nbval'", "data_suffix=True, branch=True")
-nbval._cover5._python_setup = nbval._cover5._python_setup.replace(*own_file)
+# Kernels are run without coverage: it makes them a fifth slower, and the tests of bertutil reach the bar without them.
+nbval.plugin.setup_coverage = nbval.plugin.teardown_coverage = lambda *args: None
 WIDGET = "application/vnd.jupyter.widget-view+json"  # holds a random id
 
 # Goes into every kernel as sitecustomize: refuses connections and name look-ups, and writes them down, because
@@ -213,6 +212,13 @@ class Notebook(IPyNbFile):
         """Stop the kernel."""
         super().teardown()
         self.folder.cleanup()
+
+
+def pytest_collection_modifyitems(items):
+    """The notebooks come last, and of them the long ones, which are the last, first: no core is idle at the end."""
+    cells = [item for item in items if isinstance(item, Cell)]
+    others = [item for item in items if not isinstance(item, Cell)]
+    items[:] = [*others, *sorted(cells, key=lambda cell: cell.path.name, reverse=True)]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -148,6 +148,7 @@ def test_texts_may_come_as_any_iterable(tiny):
 # Every character
 
 
+@pytest.mark.no_cover
 def test_every_code_point_keeps_the_callers_word_count_alone_and_between_two_words(tiny):
     points = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c <= 0xDFFF]
     chunks = [points[start : start + 400] for start in range(0, len(points), 400)]

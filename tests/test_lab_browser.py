@@ -18,7 +18,7 @@ from tests.browser import launched
 from tools import lab
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-SOME = ("01_loading.ipynb", "07_context.ipynb")  # text and tables; large figures
+SOME = ("01_loading.ipynb", "05_hidden_states.ipynb")  # text and tables; large figures
 CHOSEN = [path for path in NOTEBOOKS if os.environ.get("BERTUTIL_LAB") == "all" or path.name in SOME]
 VIEW = {"width": 1280, "height": 900}
 PAGE = """() => {
