@@ -32,7 +32,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image, ImageChops, ImageFilter
 
 NUMBER = re.compile(r"(?<![\w.])([-+−]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)(?!\w|\.[0-9])")
-# Kernels are run without coverage: it makes them a fifth slower, and the tests of bertutil reach the bar without them.
+# Kernels are run without coverage: it makes them a fifth slower, and the unit tests reach the bar alone.
 nbval.plugin.setup_coverage = nbval.plugin.teardown_coverage = lambda *args: None
 WIDGET = "application/vnd.jupyter.widget-view+json"  # holds a random id
 
