@@ -26,14 +26,15 @@ from itertools import zip_longest
 from pathlib import Path
 from unittest import mock
 
-import nbval.plugin
+import nbval._cover5
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image, ImageChops, ImageFilter
 
 NUMBER = re.compile(r"(?<![\w.])([-+−]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)(?!\w|\.[0-9])")
-# Kernels are run without coverage: it makes them a fifth slower, and the unit tests reach the bar alone.
-nbval.plugin.setup_coverage = nbval.plugin.teardown_coverage = lambda *args: None
+# nbval gives the coverage data of all kernels one file name, so that only the last one would be counted
+own_file = ("data_suffix='.nbval'", "data_suffix=True, branch=True")
+nbval._cover5._python_setup = nbval._cover5._python_setup.replace(*own_file)
 WIDGET = "application/vnd.jupyter.widget-view+json"  # holds a random id
 
 # Goes into every kernel as sitecustomize: refuses connections and name look-ups, and writes them down, because

@@ -1,7 +1,7 @@
 """Each chapter in JupyterLab, in a real browser: all cells run, no error, nothing broken on the page.
 
-All 13 take six to eight minutes of a core. By default two are run, one with text and tables, one with large figures;
-BERTUTIL_LAB=all takes all of them, as the weekly check does. What every chapter prints and draws is compared in each
+All 13 take six to eight minutes of a core. By default one is run, with text, tables and figures; BERTUTIL_LAB=all
+takes all of them, as the weekly check does. What every chapter prints and draws is compared in each
 run by the notebooks' own tests. Screenshots go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary one.
 """
 
@@ -18,8 +18,8 @@ from tests.browser import launched
 from tools import lab
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-SOME = ("01_loading.ipynb", "05_hidden_states.ipynb")  # text and tables; large figures
-CHOSEN = [path for path in NOTEBOOKS if os.environ.get("BERTUTIL_LAB") == "all" or path.name in SOME]
+ONE = "02_special_tokens.ipynb"
+CHOSEN = [path for path in NOTEBOOKS if os.environ.get("BERTUTIL_LAB") == "all" or path.name == ONE]
 VIEW = {"width": 1280, "height": 900}
 PAGE = """() => {
     const found = [];
