@@ -1,7 +1,7 @@
 """Each chapter in JupyterLab, in a real browser: all cells run, no error, nothing broken on the page.
 
-All 13 take six to eight minutes of a core. By default one is run, with text, tables and figures; BERTUTIL_LAB=all
-takes all of them, as the weekly check does. What every chapter prints and draws is compared in each
+All chapters take six to eight minutes of a core. By default one is run, with text, tables and figures;
+BERTUTIL_LAB=all takes all of them, as the weekly check does. What every chapter prints and draws is compared in each
 run by the notebooks' own tests. Screenshots go to the folder BERTUTIL_SCREENSHOTS, else to pytest's temporary one.
 """
 
@@ -18,8 +18,8 @@ from tests.browser import launched
 from tools import lab
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-ONE = "02_special_tokens.ipynb"
-CHOSEN = [path for path in NOTEBOOKS if os.environ.get("BERTUTIL_LAB") == "all" or path.name == ONE]
+DEFAULT = "02_special_tokens.ipynb"
+CHOSEN = [path for path in NOTEBOOKS if os.environ.get("BERTUTIL_LAB") == "all" or path.name == DEFAULT]
 VIEW = {"width": 1280, "height": 900}
 PAGE = """() => {
     const found = [];

@@ -31,7 +31,7 @@ from functools import partial
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from bertutil import evidence, probes
-# chapters 8 and 13 train 31 of them, and how well is not looked at here
+# chapters 8 and 13 train many of them, and how well is not looked at here
 probes.sequence_probe = evidence.sequence_probe = partial(probes.sequence_probe, epochs=1)
 shell, (folder, checkpoint) = InteractiveShell.instance(), sys.argv[1:]
 said = {}
