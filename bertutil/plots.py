@@ -3,7 +3,7 @@
 import base64
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from io import BytesIO
 from itertools import cycle, groupby
@@ -65,6 +65,13 @@ def _axes(width: float = 8, height: float = 3.5, rows: int = 1, columns: int = 1
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
+
+
+def _each(items: Collection[Any], *looks: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Pair each item with a look of its own. Raises ValueError where there are more: none may be left out."""
+    if len(items) > (room := min(map(len, looks))):
+        raise ValueError(f"this figure has room for {room}, and {len(items)} were given; draw two figures")
+    return zip(items, *looks, strict=False)
 
 
 @rc_context(STYLE)
@@ -152,7 +159,7 @@ def cosine_by_token(
     """One marker for each token and series. `parts` names stretches of tokens, with the index each one begins at."""
     figure, (axes,) = _axes(height=4)
     lowest = min(0.0, *(min(values) for values in series.values()))
-    for (label, values), marker in zip(series.items(), "os^Dv", strict=False):
+    for (label, values), marker in _each(series.items(), "os^Dv"):
         axes.plot(values, marker, label=label, markersize=8, fillstyle="none", markeredgewidth=1.8)
     axes.axhline(1, color=GREY, linewidth=0.8)
     axes.set(title=title, ylabel=ylabel)
@@ -328,7 +335,7 @@ def vocabulary_map(kinds: list[str], order: list[str], *, title: str) -> Figure:
     )
     runs = [list(run) for _, run in groupby(range(len(kinds)), kinds.__getitem__)]
     counts, handles = Counter(kinds), []
-    for kind, shade in zip(order, shades, strict=False):
+    for kind, shade in _each(order, shades):
         block = max((run for run in runs if kinds[run[0]] == kind), key=len, default=[])
         label = f"{kind}: {counts[kind]:,}"
         if len(block) > len(kinds) / 100:
@@ -369,21 +376,21 @@ def stacked_shares(rows: dict[str, list[int]], parts: list[str], *, title: str, 
     figure, (axes,) = _axes(height=1.1 + 0.42 * len(rows))
     shades = ["#CFE6F5", "#7FB8DD", "#2E78AD", "#0B2742", "#FBE3D2"]
     hatches = [None, None, None, None, "xxx"]
+    looks = list(_each(parts, shades, hatches))
     for y, counts in enumerate(rows.values()):
         left = 0.0
-        for part, count in enumerate(counts):
+        for count, (_, shade, hatch) in _each(counts, looks):
             if not count:
                 continue
             share = 100 * count / sum(counts)
-            edge = RED if hatches[part] else "white"
-            axes.barh(y, share, 0.72, left, color=shades[part], edgecolor=edge, hatch=hatches[part])
-            middle, color = left + share / 2, "white" if part in (2, 3) else "black"
+            axes.barh(y, share, 0.72, left, color=shade, edgecolor=RED if hatch else "white", hatch=hatch)
+            middle, color = left + share / 2, "white" if shade in shades[2:4] else "black"
             axes.text(middle, y, str(count), ha="center", va="center", color=color)
             left += share
     axes.legend(
         handles=[
             Patch(facecolor=shade, edgecolor=RED if hatch else "white", hatch=hatch, label=part)
-            for part, shade, hatch in zip(parts, shades, hatches, strict=False)
+            for part, shade, hatch in looks
         ],
         ncols=len(parts),
         loc="lower left",
@@ -528,7 +535,7 @@ def lines_per_layer(series: dict[str, list[float]], *, title: str, ylabel: str) 
     heights: dict[str, float] = {}
     for name in sorted(series, key=lambda name: series[name][-1]):  # a name that would touch another is moved up
         heights[name] = max([series[name][-1], *(height + gap for height in heights.values())])
-    for (name, values), marker, style in zip(series.items(), "osD^v", ("-", "--", "-.", ":", "-"), strict=False):
+    for (name, values), marker, style in _each(series.items(), "osD^v", ("-", "--", "-.", ":", "-")):
         (line,) = axes.plot(values, marker=marker, linestyle=style, lw=1.8, ms=6)
         axes.text(n - 1 + 0.02 * n, heights[name], f"{name}  {values[-1]:.3f}", color=line.get_color(), va="center")
     axes.set(title=title, xlabel="layer (0: the embedding output)", ylabel=ylabel, xticks=range(n))
@@ -711,7 +718,7 @@ def lines_by_padding(series: dict[str, tuple[list[int], list[float]]], *, title:
     """Lines over the number of padding tokens, each with its name at its end: a series has counts and values."""
     figure, (axes,) = _axes(height=3.8)
     widest = max(max(counts) for counts, _ in series.values())
-    for (name, (counts, values)), marker, style in zip(series.items(), "osD^", ("-", "--", "-.", ":"), strict=False):
+    for (name, (counts, values)), marker, style in _each(series.items(), "osD^", ("-", "--", "-.", ":")):
         (line,) = axes.plot(counts, values, marker=marker, linestyle=style, linewidth=1.8, markersize=6)
         axes.text(counts[-1] + 0.02 * widest, values[-1], name, color=line.get_color(), va="center")
     axes.set(title=title, xlabel="number of padding tokens behind the text", ylabel=ylabel)
@@ -855,9 +862,8 @@ def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Fig
     figure, (axes,) = _axes(height=4)
     places = np.unique(np.geomspace(1, size, 60).round().astype(int))
     at = [int(np.argmin(np.abs(places - k))) for k in (1, 2, 5, 10, 30, 100)]
-    for (name, each), color, marker, style in zip(
-        ranks.items(), (BLUE, RED, GREEN, PURPLE), "osD^", ("-", "--", "-.", ":"), strict=False
-    ):
+    looks = (BLUE, RED, GREEN, PURPLE), "osD^", ("-", "--", "-.", ":")
+    for (name, each), color, marker, style in _each(ranks.items(), *looks):
         share = (np.asarray(each)[:, None] <= places).mean(axis=0)
         error = 1.96 * np.sqrt(share * (1 - share) / len(each))
         low, high = (share - error).clip(0), (share + error).clip(None, 1)
@@ -878,7 +884,7 @@ def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Fig
 def _senses(axes: Axes, points: ArrayLike, senses: list[str], size: float) -> None:
     """One vector a marker, joined by a thin line to the middle of its sense; each sense has a colour and a marker."""
     places, labels = np.asarray(points), np.array(senses)
-    markers = zip(dict.fromkeys(senses), (BLUE, RED, GREEN), "o^s", ("-", "--", ":"), strict=False)
+    markers = _each(dict.fromkeys(senses), (BLUE, RED, GREEN), "o^s", ("-", "--", ":"))
     for sense, color, marker, style in markers:
         own = places[labels == sense]
         for x, y in own:
@@ -909,7 +915,7 @@ def senses_by_layer(panels: dict[int, tuple[ArrayLike, float, float]], senses: l
     neighbour). Up to seven layers; the scale is each panel's own, the same for both its axes.
     """
     figure, axes_list = _axes(height=5.1, rows=2, columns=4)
-    for axes, (layer, (points, share, accuracy)) in zip(axes_list, panels.items(), strict=False):
+    for (layer, (points, share, accuracy)), axes in _each(panels.items(), axes_list[:-1]):
         _senses(axes, points, senses, size=6)
         axes.set_title(f"layer {layer}: {accuracy:.0%}", fontsize=10.5)
         axes.set_xlabel(f"{share:.0%} of the variance", fontsize=8.5, color="#555555", labelpad=4)
@@ -933,10 +939,10 @@ def senses_by_word(words: dict[str, tuple[ArrayLike, list[str], float]], *, titl
     """
     rows = -(-len(words) // 5)
     figure, axes_list = _axes(height=0.4 + 2.0 * rows, rows=rows, columns=5)
-    for axes, (word, (points, senses, accuracy)) in zip(axes_list, words.items(), strict=False):
+    for (word, (points, senses, accuracy)), axes in _each(words.items(), axes_list):
         _senses(axes, points, senses, size=4)
         axes.set_title(f"{word}: {accuracy:.0%}", fontsize=10)
-        names = zip(dict.fromkeys(senses), "●△□", strict=False)
+        names = _each(dict.fromkeys(senses), "●△□")
         axes.set_xlabel("  ".join(f"{mark} {name}" for name, mark in names), fontsize=7.5)
     for axes in axes_list[len(words) :]:
         axes.axis("off")
@@ -965,7 +971,7 @@ def accuracy_by_layer(
     for name in sorted(named, key=lambda name: named[name][-1]):  # a name that would touch another is moved up
         ends[name] = max([named[name][-1], *(end + 0.055 for end in ends.values())])
     lift = max(0.0, max(ends.values()) - 1.0)
-    markers = zip(named.items(), (BLUE, RED, GREEN, PURPLE), "os^D", ("-", "--", "-.", ":"), strict=False)
+    markers = _each(named.items(), (BLUE, RED, GREEN, PURPLE), "os^D", ("-", "--", "-.", ":"))
     for (name, values), color, marker, style in markers:
         thick = name == "mean"
         label = f"mean of {len(lists)} words" if thick else f"“{name}”"
@@ -989,18 +995,20 @@ def cosines_by_layer(panels: dict[str, dict[str, list[float]]], *, title: str, y
     figure, axes_list = _axes(height=3.9, columns=len(panels))
     everything = [value for series in panels.values() for values in series.values() for value in values]
     margin = 0.05 * (max(everything) - min(everything))
+    names = dict.fromkeys(name for series in panels.values() for name in series)
+    colors, lines = (BLUE, ORANGE, GREEN, PURPLE, SKY), {}
+    looks = {name: look for name, *look in _each(names, colors, "o^sDv", ("-", "--", ":", "-.", "-"))}
     for axes, (name, series) in zip(axes_list, panels.items(), strict=True):
-        styles = zip(series.items(), "o^sDv", ("-", "--", ":", "-.", "-"), strict=False)
-        for (label, values), marker, style in styles:
-            axes.plot(values, marker=marker, linestyle=style, lw=1.8, ms=6, label=label, mfc="white", mew=1.5)
+        for label, values in series.items():
+            color, marker, style = looks[label]
+            (lines[label],) = axes.plot(values, style, marker=marker, color=color, lw=1.8, ms=6, mfc="white", mew=1.5)
         first = next(iter(series.values()))
         axes.set(title=name, xlabel="layer", ylim=(min(everything) - margin, max(everything) + margin))
         axes.set_xticks(range(0, len(first), 1 if len(first) < 10 else 2))
         axes.grid(axis="y", color="#E5E5E5")
         axes.set_axisbelow(True)
     axes_list[0].set_ylabel(ylabel)
-    handles, labels = axes_list[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
+    figure.legend(list(lines.values()), list(lines), loc="outside lower left", ncols=len(lines), frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 
@@ -1099,7 +1107,7 @@ def bars_by_token(tokens: list[str], panels: dict[str, list[float]], *, title: s
     """Measures of the same tokens side by side: a panel a measure, a bar a token, with its value at its end."""
     figure, axes_list = _axes(height=1.1 + 0.25 * len(tokens), columns=len(panels))
     places = range(len(tokens))
-    for axes, (name, values), color in zip(axes_list, panels.items(), (BLUE, GREEN, RED), strict=False):
+    for (name, values), axes, color in _each(panels.items(), axes_list, (BLUE, GREEN, RED)):
         bars = axes.barh(places, values, color=color)
         axes.bar_label(bars, fmt="{:.3f}", padding=3, fontsize=8)
         axes.set_yticks(places, tokens if axes is axes_list[0] else [""] * len(tokens), family="monospace")
@@ -1137,7 +1145,7 @@ def padding_waste(batches: dict[str, list[int]], *, budget: int) -> Figure:
     """
     figure, axes = _axes(height=3.6, columns=len(batches) + 1)
     width = max(max(lengths) for lengths in batches.values())
-    for ax, (label, lengths) in zip(axes, batches.items(), strict=False):
+    for (label, lengths), ax in _each(batches.items(), axes):
         longest = max(lengths)
         ax.barh(range(len(lengths)), lengths, height=0.8, color=BLUE)
         rest = [longest - n for n in lengths]
@@ -1155,7 +1163,11 @@ def padding_waste(batches: dict[str, list[int]], *, budget: int) -> Figure:
             part = min(left, width - start)
             packed.barh(line, part, height=0.8, left=start, color=BLUE if i % 2 else SKY)
             position, left = position + part, left - part
-    rows = -(-sum(lengths) // budget)
+    rows, room = 1, budget
+    for length in sorted(lengths, reverse=True):
+        if length > room:
+            rows, room = rows + 1, budget
+        room -= length
     packed.set_title(f"the first batch, end to end:\n{rows} row{'s' * (rows > 1)} without padding")
     packed.set(xlabel="tokens", xlim=(0, width), ylim=(len(lengths) - 0.4, -0.6), yticks=[])
     return figure
@@ -1203,7 +1215,7 @@ def scores_by_layer(panels: dict[str, tuple[list[float], list[float], list[float
     A panel is (scores, lower ends, upper ends). Each has a scale of its own.
     """
     figure, axes_list = _axes(height=3.6, columns=len(panels))
-    styles = zip(panels.items(), axes_list, "os^", (BLUE, RED, GREEN), strict=False)
+    styles = _each(panels.items(), axes_list, "os^", (BLUE, RED, GREEN))
     for (name, (scores, low, high)), axes, marker, color in styles:
         places = range(len(scores))
         best = max(places, key=scores.__getitem__)
@@ -1310,6 +1322,8 @@ def learning_curve(
 @rc_context(STYLE)
 def ledger_tiles(verdicts: dict[str, str], order: Sequence[str], *, title: str) -> Figure:
     """One tile a claim, with its id, in rows by verdict; `order` is that of the verdicts, from top to bottom."""
+    if lacking := set(verdicts.values()) - set(order):
+        raise ValueError(f"order lacks the verdict {', '.join(sorted(lacking))}: its claims would be left out")
     width = 13
     rows = [(verdict, [name for name, own in verdicts.items() if own == verdict]) for verdict in order]
     height = sum(1.5 + max(1, math.ceil(len(names) / width)) for _, names in rows)

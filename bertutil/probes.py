@@ -100,7 +100,7 @@ def sequence_probe(
 
     A sentence is [words, features], or [words, layers, features] for a weighted sum of layers whose weights (a
     softmax of learned numbers, and one common factor, as in ELMo) are trained with the rest. `seed` settles the
-    first weights and the order of the sentences; on one machine the same seed gives the same tags, also where
+    first weights and the batches; on one machine the same seed gives the same tags, also where
     several probes are trained side_by_side. `hidden` is the size of the LSTM in each direction. A tag that is not
     among the training tags is never predicted. A word without a piece has a NaN row, which is refused: leave the
     word out, and count it as "O".
@@ -115,17 +115,16 @@ def sequence_probe(
     with _random_numbers, torch.random.fork_rng(devices=[]):  # torch's, which all threads share
         torch.manual_seed(seed)
         tagger = _Tagger(_standard(vectors), vectors[0].shape[1:], hidden, len(names))
-        orders = [torch.randperm(len(vectors)) for _ in range(epochs)]
+        batches = [batch for _ in range(epochs) for batch in _of_like_length(vectors, 64)]
     with torch.enable_grad():
         optimizer = torch.optim.Adam(tagger.parameters(), lr=0.01)
-        for order in orders:
-            for batch in torch.split(order, 64):
-                scores = tagger([vectors[i] for i in batch])
-                wanted = pack_sequence([targets[i] for i in batch], enforce_sorted=False)
-                loss = nn.functional.cross_entropy(scores.data, wanted.data)
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                optimizer.step()
+        for batch in batches:
+            scores = tagger([vectors[i] for i in batch])
+            wanted = pack_sequence([targets[i] for i in batch], enforce_sorted=False)
+            loss = nn.functional.cross_entropy(scores.data, wanted.data)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
     with torch.no_grad():
         parts = [tagger(list(test_vectors[i : i + 64])) for i in range(0, len(test_vectors), 64)]
         found = [scores.argmax(dim=1).tolist() for part in parts for scores in unpack_sequence(part)]
@@ -268,6 +267,18 @@ class _Tagger(nn.Module):
         states, _ = self.lstm(words)
         scores: PackedSequence = states._replace(data=self.out(states.data))
         return scores
+
+
+def _of_like_length(sentences: Sequence[Tensor], size: int) -> list[Int[Tensor, " batch"]]:
+    """All sentences once, in random batches of about the same number of words.
+
+    An LSTM takes as many steps for a batch as its longest sentence has words, and the way back through each step
+    touches the whole batch: a probe on one layer takes a fifth less time than with batches of mixed lengths.
+    """
+    order = torch.randperm(len(sentences))
+    lengths = torch.tensor([len(sentences[i]) for i in order])
+    batches = torch.split(order[lengths.argsort(stable=True)], size)
+    return [batches[i] for i in torch.randperm(len(batches))]
 
 
 def _check(vectors: Tensor, labels: Sequence[str]) -> None:

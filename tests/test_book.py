@@ -29,7 +29,7 @@ ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 # The colour of a kind of code is looked at once a page instead of a thousand times; what is folded is looked at, too.
 PREPARE = """() => {
     const seen = new Set();
-    for (const span of document.querySelectorAll(".highlight pre span[class]"))
+    for (const span of document.querySelectorAll(".highlight pre span[class], .sig span[class]"))
         if (seen.has(span.className)) span.replaceWith(...span.childNodes); else seen.add(span.className);
     const still = document.createElement("style");  // a colour is not to be measured while the cell fades in
     still.textContent = "* { animation: none !important; transition: none !important; }";

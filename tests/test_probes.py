@@ -222,6 +222,21 @@ def test_a_sentence_gets_its_tags_whatever_stands_beside_it():
     assert probes.sequence_probe(train, tags, [], epochs=1).tags == []
 
 
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=90), st.integers(0, 3))
+def test_every_sentence_is_in_one_batch_and_a_batch_holds_sentences_of_like_length(lengths, seed):
+    torch.manual_seed(seed)
+    batches = probes._of_like_length([torch.zeros(n, 1) for n in lengths], 8)
+    assert sorted(i for batch in batches for i in batch.tolist()) == list(range(len(lengths)))
+    ordered = sorted([lengths[i] for i in batch] for batch in batches)
+    assert [n for batch in ordered for n in sorted(batch)] == sorted(lengths)  # no batch reaches into another's range
+
+
+def test_the_batches_of_like_length_come_in_another_order_each_time():
+    torch.manual_seed(0)
+    firsts = {int(probes._of_like_length([torch.zeros(n, 1) for n in range(1, 61)], 20)[0][0]) for _ in range(20)}
+    assert len({first // 20 for first in firsts}) == 3
+
+
 def test_the_weighted_sum_leans_on_the_layer_that_says_something():
     def layered(vectors, seed):
         generator = torch.Generator().manual_seed(seed)

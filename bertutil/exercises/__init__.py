@@ -82,7 +82,6 @@ def call(function: Any, *arguments: Any) -> Any:
     """
     if not callable(function):
         raise Wrong(f"hand in the function itself, by its name alone; this is of the type {type(function).__name__}")
-    shown = ", ".join(text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") for a in arguments)
     before = [copy.deepcopy(a) if type(a) in DATA or hasattr(a, "clone") else a for a in arguments]
     try:
         result = function(*arguments)
@@ -90,18 +89,24 @@ def call(function: Any, *arguments: Any) -> Any:
         raise NotTried from None
     except Exception as error:
         remedy = next((f" ({text})" for part, text in REMEDIES.items() if part in str(error)), "")
-        raise Wrong(f"called with ({shown}), your function raised {type(error).__name__}: {error}{remedy}") from error
+        raise Wrong(
+            f"called with ({_shown(before)}), your function raised {type(error).__name__}: {error}{remedy}"
+        ) from error
     if result is ... or (result is None and _is_empty(function)):
         raise NotTried
     if result is None:
         raise Wrong(
-            f"called with ({shown}), your function returned None: is a return missing? (print shows a value, and "
-            "does not return it)"
+            f"called with ({_shown(before)}), your function returned None: is a return missing? (print shows a "
+            "value, and does not return it)"
         )
     for argument, kept in zip(arguments, before, strict=True):
         if not _same(argument, kept):
             raise Wrong(f"your function changes the {DATA.get(type(argument), TENSOR)}")
     return result
+
+
+def _shown(arguments: Sequence[Any]) -> str:
+    return ", ".join(text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") for a in arguments)
 
 
 def _same(a: Any, b: Any) -> bool:
