@@ -3,6 +3,8 @@
 python benchmarks/run.py             all of it (an hour on two cores), then the report
 python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
 python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
+python benchmarks/run.py --flair P   word vectors beside flair's, which needs an environment of its own (flair 0.15
+                                     does not work with transformers 5); P is that environment's python
 
 All ways run in one process, one after the other in each round, so that a slow moment of the machine hits all of them.
 What counts is the ratio to sentence-transformers within a round; the median over the rounds is reported. Before any
@@ -21,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
@@ -140,22 +142,59 @@ def sentence_transformers(bert: bertutil.Bert, folder: str) -> Way:
     return lambda texts: encoder.encode(texts, batch_size=32, show_progress_bar=False)
 
 
-def flair_words(bert: bertutil.Bert, folder: str) -> Way | None:
-    """flair's transformer word embeddings, batches of 32; None where flair is not installed."""
-    try:
-        from flair.data import Sentence
-        from flair.embeddings import TransformerWordEmbeddings
-    except ImportError:
-        return None
-    embedding = TransformerWordEmbeddings(folder, layers="-1,-2,-3,-4", layer_mean=False, subtoken_pooling="mean")
+FLAIR = """
+import json, os, sys
+answer, sys.stdout = sys.stdout, sys.stderr  # flair's log goes to stdout
+import numpy, torch
+import flair, transformers
+from flair.data import Sentence
+from flair.embeddings import TransformerWordEmbeddings
+folder, threads, vectors = sys.argv[1:]
+torch.set_num_threads(int(threads))
+embedding = TransformerWordEmbeddings(folder, layers="-1,-2,-3,-4", layer_mean=False, subtoken_pooling="mean")
+print(f"flair {flair.__version__}, transformers {transformers.__version__}", file=answer, flush=True)
+for line in sys.stdin:
+    sentences = [Sentence(text.split()) for text in json.loads(line)]
+    for i in range(0, len(sentences), 32):
+        embedding.embed(sentences[i : i + 32])
+    if not os.path.exists(vectors):  # once: for the comparison
+        numpy.save(vectors, torch.stack([word.embedding for own in sentences for word in own]).numpy())
+    print("done", file=answer, flush=True)
+"""
 
-    def run(texts: list[str]) -> list[Sentence]:
-        sentences = [Sentence(text.split()) for text in texts]
-        for i in range(0, len(sentences), 32):
-            embedding.embed(sentences[i : i + 32])
-        return sentences
 
-    return run
+def beside_flair(python: str, threads: int = 2, rounds: int = 5) -> dict[str, object]:
+    """Word vectors (the sum of the last four layers, default checkpoint): embed, and flair in a process beside it."""
+    torch.set_num_threads(threads)
+    bert, texts = bertutil.load(), make_texts("mixed", 192)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "vectors.npy"
+        command = [python, "-c", FLAIR, checkpoint_folder("minilm"), str(threads), str(file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+            ask, answer = cast(IO[str], worker.stdin), cast(IO[str], worker.stdout)
+            versions = answer.readline().strip()
+
+            def flair(texts: list[str]) -> None:
+                print(json.dumps(texts), file=ask, flush=True)
+                if answer.readline() != "done\n":
+                    raise SystemExit(f"flair stopped; see above what it says ({' '.join(command[:2])} ...)")
+
+            def embed(texts: list[str]) -> list[np.ndarray]:
+                return bertutil.embed(bert, [text.split() for text in texts], unit="word")  # type: ignore[return-value]
+
+            flair(texts[:64])
+            theirs = np.load(file).reshape(-1, 4, bert.hidden_size).sum(axis=1)  # flair puts the layers in a row
+            gap = largest_difference(theirs, np.concatenate(embed(texts[:64])))
+            if gap > 1e-4:
+                raise SystemExit(f"flair's word vectors and embed's differ by {gap}, so their speed says nothing")
+            seconds = interleaved({"flair": flair, "embed": embed}, texts, rounds)
+    return {
+        "machine": f"{machine()}; {versions}",
+        "threads": threads,
+        "rounds": rounds,
+        "largest_difference": gap,
+        "speed": speeds(seconds, "flair")["embed"],
+    }
 
 
 def only_products(bert: bertutil.Bert) -> Way:
@@ -234,8 +273,6 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
     gap = max(map(largest_difference, *(way(texts[:64]) for way in words.values())))
     if gap > 1e-4:
         raise SystemExit(f"the token vectors differ by {gap}")
-    if flair := flair_words(bert, checkpoint_folder(folder)):
-        words["flair"] = flair
     tokens = sum(map(len, bert.tokenizer(texts)["input_ids"]))
     start = time.perf_counter()
     ways["embed, last layer"](texts)
@@ -340,7 +377,15 @@ def report(results: dict[str, Any]) -> None:
         heads = [f"{c['model']}: {c['texts']}" for c in runs]
         lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", table(["way", *heads], speed_rows(runs))]
         lines += ["", table(["", *heads], detail_rows(runs))]
+    words = results["flair"]
     lines += [
+        "",
+        "## Beside flair",
+        "",
+        f"Word vectors, the sum of the last four layers, the mean of a word's pieces; default checkpoint, texts of "
+        f"mixed length, {words['threads']} threads, {words['rounds']} rounds in turn. flair has an environment of "
+        f"its own, as it needs an older transformers. **embed is {words['speed']:.1f} times as fast as flair**; "
+        f"largest difference {words['largest_difference']:.0e}. Machine: {words['machine']}.",
         "",
         "## More lines",
         "",
@@ -411,7 +456,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--flair", metavar="PYTHON")
     arguments = parser.parse_args()
+    if arguments.flair:
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) | {"flair": beside_flair(arguments.flair)}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        return report(results)
     if arguments.report:
         return report(json.loads(RESULTS.read_text(encoding="utf-8")))
     if arguments.quick:
@@ -424,6 +474,7 @@ def main() -> None:
                 comparisons.append(compare(name, kind, n, threads, rounds))
                 print(json.dumps(comparisons[-1], indent=1), flush=True)
     results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000, 64_000])}
+    results["flair"] = json.loads(RESULTS.read_text(encoding="utf-8"))["flair"]  # measured by itself: --flair
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     report(results)
 
