@@ -45,7 +45,7 @@ EXAMPLES = {
         "rows": {"ids": [[101, 1], [7, 8]], "mask": [[1, 0], [0, 1]]},
     },
     "who_sees_whom": {"panels": {"layer 1": [[True, True], [False, True]], "all": [[True] * 2] * 2}, "boundary": 1},
-    "word_pieces": {"words": ["embed", "bank", "☃", "\u200b"], "pieces": [["em", "##bed"], ["bank"], ["[UNK]"], []]},
+    "word_pieces": {"words": ["embed", "bank", "☃", "(U+200B)"], "pieces": [["em", "##bed"], ["bank"], ["[UNK]"], []]},
     "longest_match": {"word": "beds", "tries": [(0, 4, False), (0, 3, True), (3, 4, False)]},
     "vocabulary_map": {"kinds": ["free"] * 5000 + ["word", "part"] * 200, "order": ["word", "part", "free", "none"]},
     "side_by_side_bars": {"groups": {"words": {1: 10, 2: 2000}, "pieces": {2: 5, 4: 7}}},
@@ -293,7 +293,7 @@ TEXTS = {
         -0.8: {-0.7: "B"},
     },
     ("word_pieces", 0): {
-        0.17: {0: "embed", 10.6: "bank", 17.2: "☃", 24.8: "\u200b"},
+        0.17: {0: "embed", 10.6: "bank", 17.2: "☃", 24.8: "(U+200B)"},
         0.6: {0.5: "em", 3.5: "##bed", 11.1: "bank", 17.7: "[UNK]", 25.3: "nothing"},
     },
     ("longest_match", 0): {
