@@ -5,28 +5,29 @@ stub. That the committed outputs are true is checked by `pytest --nbval notebook
 stubs run there, and in the learners' copies of test_workshop.py.
 """
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from unittest import mock
 
 import nbformat
 import papermill
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from bertutil import workshop
 from bertutil.__main__ import main
 from tools import notebooks
 
 ROOT = Path(__file__).parent.parent
+# Before each chapter: none lives on another's names, and those that train nothing switch gradients off
+FORGET = "%reset -f\nimport torch\ntorch.set_grad_enabled(True)\ndel torch"
 every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gate(request):
     """The root conftest.py, which pytest has loaded as a plugin."""
     return request.config.pluginmanager.getplugin(str(ROOT / "conftest.py"))
@@ -59,6 +60,21 @@ def solved(tmp_path_factory):
     return folder / "solved"
 
 
+@pytest.fixture(scope="module")
+def offline_kernel(solved, gate, tmp_path_factory):
+    """A kernel for all chapters, and the list of what it asked of the network.
+
+    One, because a new kernel takes ten seconds to import what the last one has imported.
+    """
+    folder = tmp_path_factory.mktemp("kernel")
+    # an empty HF_HOME: nothing that an earlier run has fetched can help
+    environment = gate.offline_environment(folder) | {"HF_HOME": str(folder / "huggingface")}
+    manager, client = start_new_kernel(kernel_name="python3", env=environment, cwd=solved)
+    client.stop_channels()
+    yield manager, folder / "attempts.txt"
+    manager.shutdown_kernel(now=True)
+
+
 @every_notebook
 def test_the_rules_are_kept(path):
     assert notebooks.problems(path) == []
@@ -82,14 +98,16 @@ def test_every_link_to_a_file_of_the_project_leads_to_one(path):
 
 
 @every_notebook
-def test_another_checkpoint_and_no_network(path, solved, second_checkpoint, gate, tmp_path):
-    # An empty HF_HOME: nothing that an earlier run has fetched can help.
-    environment = gate.offline_environment(tmp_path) | {"HF_HOME": str(tmp_path / "huggingface")}
-    made = tmp_path / path.name
-    with mock.patch.dict(os.environ, environment, clear=True):  # the kernel's, which papermill starts
-        parameters = {"MODEL": str(second_checkpoint)}
-        papermill.execute_notebook(solved / path.name, made, parameters, cwd=solved, progress_bar=False)
-    assert (tmp_path / "attempts.txt").read_text() == ""  # the file is there: the guard was in force
+def test_another_checkpoint_and_no_network(path, solved, second_checkpoint, offline_kernel, tmp_path):
+    (kernel, attempts), made = offline_kernel, tmp_path / path.name
+    client = kernel.client()
+    client.start_channels()
+    client.wait_for_ready()
+    client.execute_interactive(FORGET, timeout=60)
+    client.stop_channels()
+    parameters = {"MODEL": str(second_checkpoint)}
+    papermill.execute_notebook(solved / path.name, made, parameters, progress_bar=False, km=kernel)
+    assert attempts.read_text() == ""  # the file is there: the guard was in force
     cells = notebooks.code_cells(nbformat.read(made, as_version=4))
     printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in cells}
     stubs = [f"{exercise.cell}-stub" for exercise in workshop.exercises(workshop.read(path))]

@@ -45,7 +45,10 @@ EXAMPLES = {
         "rows": {"ids": [[101, 1], [7, 8]], "mask": [[1, 0], [0, 1]]},
     },
     "who_sees_whom": {"panels": {"layer 1": [[True, True], [False, True]], "all": [[True] * 2] * 2}, "boundary": 1},
-    "word_pieces": {"words": ["embed", "bank", "☃", "(U+200B)"], "pieces": [["em", "##bed"], ["bank"], ["[UNK]"], []]},
+    "word_pieces": {
+        "words": ["embed", "bank", "☃", "(U+200B)"],
+        "pieces": [["em", "##bed"], ["bank"], ["[UNK]"], []],
+    },
     "longest_match": {"word": "beds", "tries": [(0, 4, False), (0, 3, True), (3, 4, False)]},
     "vocabulary_map": {"kinds": ["free"] * 5000 + ["word", "part"] * 200, "order": ["word", "part", "free", "none"]},
     "side_by_side_bars": {"groups": {"words": {1: 10, 2: 2000}, "pieces": {2: 5, 4: 7}}},
