@@ -172,12 +172,13 @@ def beside_flair(python: str, threads: int = 2, rounds: int = 5) -> dict[str, ob
         command = [python, "-c", FLAIR, checkpoint_folder("minilm"), str(threads), str(file)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
             ask, answer = cast(IO[str], worker.stdin), cast(IO[str], worker.stdout)
-            versions = answer.readline().strip()
+            if not (versions := answer.readline().strip()):
+                raise SystemExit(f"flair did not start with {python}; what it says stands above")
 
             def flair(texts: list[str]) -> None:
                 print(json.dumps(texts), file=ask, flush=True)
                 if answer.readline() != "done\n":
-                    raise SystemExit(f"flair stopped; see above what it says ({' '.join(command[:2])} ...)")
+                    raise SystemExit("flair stopped; what it says stands above")
 
             def embed(texts: list[str]) -> list[np.ndarray]:
                 return bertutil.embed(bert, [text.split() for text in texts], unit="word")  # type: ignore[return-value]

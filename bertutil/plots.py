@@ -1,4 +1,7 @@
-"""Every figure the chapters draw. Each function takes numbers and returns a Figure; show() puts it on the page."""
+"""Every figure the chapters draw. Each function takes numbers and returns a Figure; show() puts it on the page.
+
+More series, panels or kinds than a figure has colours, markers or places for are refused with a ValueError.
+"""
 
 import base64
 import math
@@ -1321,7 +1324,10 @@ def learning_curve(
 
 @rc_context(STYLE)
 def ledger_tiles(verdicts: dict[str, str], order: Sequence[str], *, title: str) -> Figure:
-    """One tile a claim, with its id, in rows by verdict; `order` is that of the verdicts, from top to bottom."""
+    """One tile a claim, with its id, in rows by verdict; `order` is that of the verdicts, from top to bottom.
+
+    Raises ValueError for a verdict that is not in `order`.
+    """
     if lacking := set(verdicts.values()) - set(order):
         raise ValueError(f"order lacks the verdict {', '.join(sorted(lacking))}: its claims would be left out")
     width = 13

@@ -272,7 +272,7 @@ class _Tagger(nn.Module):
 def _of_like_length(sentences: Sequence[Tensor], size: int) -> list[Int[Tensor, " batch"]]:
     """All sentences once, in random batches of about the same number of words.
 
-    An LSTM takes as many steps for a batch as its longest sentence has words, and the way back through each step
+    An LSTM takes as many steps for a batch as its longest sentence has words, and the backward pass of each step
     touches the whole batch: a probe on one layer takes a fifth less time than with batches of mixed lengths.
     """
     order = torch.randperm(len(sentences))

@@ -1,5 +1,7 @@
 """Every notebook keeps the rules, and runs a second time: another checkpoint, through papermill, without a network.
 
+The second time all chapters share a kernel, which forgets all names in between; `pytest --nbval` gives each its own.
+
 What runs is the copy with the solutions in the stubs' places: so every solution is right, and no later cell needs a
 stub. That the committed outputs are true is checked by `pytest --nbval notebooks`, see conftest.py in the root; the
 stubs run there, and in the learners' copies of test_workshop.py.
