@@ -7,7 +7,8 @@ python benchmarks/run.py --flair P   word vectors beside flair's, which needs an
                                      does not work with transformers 5); P is that environment's python
 
 All ways run in one process, one after the other in each round, so that a slow moment of the machine hits all of them.
-What counts is the ratio to sentence-transformers within a round; the median over the rounds is reported. Before any
+What counts is the ratio to sentence-transformers within a round. Each round draws other texts: how much a way pads
+depends on which lengths meet in a batch. The median over the rounds is reported, and beside it the range. Before any
 time is taken, each way's vectors are compared with those of the plainest one, one text at a time.
 """
 
@@ -166,7 +167,8 @@ for line in sys.stdin:
 def beside_flair(python: str, threads: int = 2, rounds: int = 5) -> dict[str, object]:
     """Word vectors (the sum of the last four layers, default checkpoint): embed, and flair in a process beside it."""
     torch.set_num_threads(threads)
-    bert, texts = bertutil.load(), make_texts("mixed", 192)
+    bert, draws = bertutil.load(), [make_texts("mixed", 192, seed) for seed in range(rounds)]
+    some = draws[0][:64]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "vectors.npy"
         command = [python, "-c", FLAIR, checkpoint_folder("minilm"), str(threads), str(file)]
@@ -183,18 +185,18 @@ def beside_flair(python: str, threads: int = 2, rounds: int = 5) -> dict[str, ob
             def embed(texts: list[str]) -> list[np.ndarray]:
                 return bertutil.embed(bert, [text.split() for text in texts], unit="word")  # type: ignore[return-value]
 
-            flair(texts[:64])
+            flair(some)
             theirs = np.load(file).reshape(-1, 4, bert.hidden_size).sum(axis=1)  # flair puts the layers in a row
-            gap = largest_difference(theirs, np.concatenate(embed(texts[:64])))
+            gap = largest_difference(theirs, np.concatenate(embed(some)))
             if gap > 1e-4:
                 raise SystemExit(f"flair's word vectors and embed's differ by {gap}, so their speed says nothing")
-            seconds = interleaved({"flair": flair, "embed": embed}, texts, rounds)
+            seconds = interleaved({"flair": flair, "embed": embed}, draws)
     return {
         "machine": f"{machine()}; {versions}",
         "threads": threads,
         "rounds": rounds,
         "largest_difference": gap,
-        "speed": speeds(seconds, "flair")["embed"],
+        "speed": medians(ratios(seconds, "flair"))["embed"],
     }
 
 
@@ -223,12 +225,12 @@ def only_products(bert: bertutil.Bert) -> Way:
 # --- measuring ---
 
 
-def interleaved(ways: dict[str, Way], texts: list[str], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way, once a round."""
+def interleaved(ways: dict[str, Way], draws: list[list[str]]) -> dict[str, list[float]]:
+    """Seconds of each way, once a round; each round has its own texts."""
     for way in ways.values():  # warm up
-        way(texts[:8])
+        way(draws[0][:8])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
+    for texts in draws:
         for name, way in ways.items():
             start = time.perf_counter()
             way(texts)
@@ -236,19 +238,22 @@ def interleaved(ways: dict[str, Way], texts: list[str], rounds: int) -> dict[str
     return seconds
 
 
-def speeds(seconds: dict[str, list[float]], unit: str) -> dict[str, float]:
-    """How many times as fast as `unit`: median of the ratios within a round."""
-    return {
-        name: statistics.median(u / s for u, s in zip(seconds[unit], each, strict=True))
-        for name, each in seconds.items()
-    }
+def ratios(seconds: dict[str, list[float]], unit: str) -> dict[str, list[float]]:
+    """How many times as fast as `unit`, in each round."""
+    return {name: [u / s for u, s in zip(seconds[unit], each, strict=True)] for name, each in seconds.items()}
+
+
+def medians(found: dict[str, list[float]]) -> dict[str, float]:
+    """Over the rounds."""
+    return {name: statistics.median(each) for name, each in found.items()}
 
 
 def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[str, object]:
     """All ways on one checkpoint and one kind of text: equality, then speed."""
     torch.set_num_threads(threads)
     bert, half = bertutil.load(folder), bertutil.load(folder, dtype=torch.bfloat16)
-    texts = make_texts(kind, n)
+    draws = [make_texts(kind, n, seed) for seed in range(rounds)]
+    some = draws[0][:64]
     ways: dict[str, Way] = {
         UNIT: sentence_transformers(bert, checkpoint_folder(folder)),
         LOOP: article_loop(bert),
@@ -256,38 +261,41 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "feature-extraction pipeline": feature_pipeline(bert),
         "embed, last layer": lambda t: bertutil.embed(bert, t, strategy="last", specials=True),
     }
-    equal = {name: largest_difference(way(texts[:64]), ways[LOOP](texts[:64])) for name, way in ways.items()}
+    equal = {name: largest_difference(way(some), ways[LOOP](some)) for name, way in ways.items()}
     wrong = {name: gap for name, gap in equal.items() if gap > 1e-4}
     if wrong:
         raise SystemExit(f"these do not give the article's vectors, so their speed says nothing: {wrong}")
 
     second = "embed, second-to-last layer"
     ways[second] = lambda t: bertutil.embed(bert, t, strategy="second_to_last", specials=True)
-    equal[second] = largest_difference(ways[second](texts[:64]), article_loop(bert, layer=-2)(texts[:64]))
+    equal[second] = largest_difference(ways[second](some), article_loop(bert, layer=-2)(some))
     low = "embed, second-to-last layer, bfloat16"
     ways[low] = lambda t: bertutil.embed(half, t, strategy="second_to_last", specials=True)
-    cosine = smallest_cosine(ways[low](texts[:64]), ways[second](texts[:64]))
+    cosine = smallest_cosine(ways[low](some), ways[second](some))
     ways["matrix products only"] = only_products(bert)
-    found = speeds(interleaved(ways, texts, rounds), UNIT)
+    seconds = interleaved(ways, draws)
+    found = ratios(seconds, UNIT)
 
     words = {LOOP: article_words(bert), "embed": lambda t: bertutil.embed(bert, t, unit="token")}
-    gap = max(map(largest_difference, *(way(texts[:64]) for way in words.values())))
+    gap = max(map(largest_difference, *(way(some) for way in words.values())))
     if gap > 1e-4:
         raise SystemExit(f"the token vectors differ by {gap}")
-    tokens = sum(map(len, bert.tokenizer(texts)["input_ids"]))
-    start = time.perf_counter()
-    ways["embed, last layer"](texts)
+    tokens = [sum(map(len, bert.tokenizer(texts)["input_ids"])) for texts in draws]
+    last, products = "embed, last layer", "matrix products only"
+    share = [products_s / s for s, products_s in zip(seconds[last], seconds[products], strict=True)]
     return {
         "model": folder if folder == "minilm" else "bert-base shape, random weights",
         "texts": kind,
-        "tokens_per_text": tokens / n,
+        "rounds": rounds,
+        "tokens_per_text": sum(tokens) / n / rounds,
         "threads": threads,
-        "speed": found,
-        "tokens_per_second": tokens / (time.perf_counter() - start),
-        "share_of_products": found["embed, last layer"] / found["matrix products only"],
+        "speed": medians(found),
+        "range": {name: [min(each), max(each)] for name, each in found.items()},
+        "tokens_per_second": statistics.median(t / s for t, s in zip(tokens, seconds[last], strict=True)),
+        "share_of_products": statistics.median(share),
         "largest_difference": max(equal.values()),
         "smallest_cosine_bfloat16": cosine,
-        "token_vectors_against_loop": speeds(interleaved(words, texts, rounds), LOOP),
+        "token_vectors_against_loop": medians(ratios(interleaved(words, draws), LOOP)),
     }
 
 
@@ -368,7 +376,8 @@ def report(results: dict[str, Any]) -> None:
         f"Machine: {results['machine']}.",
         "",
         "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
-        "more is better. All ways were run in turn within each round; medians over the rounds. "
+        "more is better. All ways were run in turn within each round, each round with texts of its own; medians over "
+        "the rounds, with embed's range in the second table. "
         "Equal means: at most 0.0001 from one text at a time, checked in the same run.",
         "",
         "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
@@ -431,7 +440,14 @@ def speed_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
 def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
     """What else was measured, a column a run."""
     cells: dict[str, Callable[[dict[str, Any]], str]] = {
+        "rounds": lambda c: str(c["rounds"]),
         "tokens per text": lambda c: f"{c['tokens_per_text']:.0f}",
+        "embed, last layer: lowest and highest of the rounds": lambda c: "{:.2f} to {:.2f}".format(
+            *c["range"]["embed, last layer"]
+        ),
+        "embed, second-to-last layer: lowest and highest": lambda c: "{:.2f} to {:.2f}".format(
+            *c["range"]["embed, second-to-last layer"]
+        ),
         "tokens per second, embed, last layer": lambda c: f"{c['tokens_per_second']:,.0f}",
         "share of the speed of the matrix products": lambda c: f"{c['share_of_products']:.2f}",
         "embed, last layer: times the article's loop": lambda c: (
@@ -470,7 +486,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = str(random_bert_base(Path(folder)))
         comparisons = []
-        for threads, name, rounds in ((2, "minilm", 5), (2, base, 3), (1, "minilm", 5), (1, base, 3)):
+        for threads, name, rounds in ((2, "minilm", 5), (2, base, 5), (1, "minilm", 5), (1, base, 3)):
             for kind, n in (("mixed", 192), ("short", 96), ("long", 32)):  # fewer: others would pad less than they do
                 comparisons.append(compare(name, kind, n, threads, rounds))
                 print(json.dumps(comparisons[-1], indent=1), flush=True)

@@ -22,15 +22,20 @@ def test_more_texts_begin_with_the_same_ones():
 
 def test_a_speed_is_the_median_of_the_ratios_within_a_round():
     seconds = {"unit": [1.0, 10.0, 3.0], "way": [0.5, 10.0, 1.0]}  # ratios 2, 1 and 3
-    assert run.speeds(seconds, "unit") == {"unit": 1.0, "way": 2.0}
+    assert run.ratios(seconds, "unit") == {"unit": [1.0, 1.0, 1.0], "way": [2.0, 1.0, 3.0]}
+    assert run.medians(run.ratios(seconds, "unit")) == {"unit": 1.0, "way": 2.0}
 
 
-def test_each_way_is_timed_once_a_round_in_turn():
+def test_each_way_is_timed_once_a_round_in_turn_each_round_with_its_own_texts():
     called = []
     ways = {name: lambda texts, name=name: called.append((name, len(texts))) for name in "ab"}
-    seconds = run.interleaved(ways, ["text"] * 9, rounds=2)
-    assert called == [("a", 8), ("b", 8), *[("a", 9), ("b", 9)] * 2]
+    seconds = run.interleaved(ways, [["text"] * 9, ["text"] * 10])
+    assert called == [("a", 8), ("b", 8), ("a", 9), ("b", 9), ("a", 10), ("b", 10)]
     assert {name: len(each) for name, each in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_each_seed_draws_other_texts():
+    assert not set(run.make_texts("mixed", 20, seed=0)) & set(run.make_texts("mixed", 20, seed=1))
 
 
 def test_the_pages_show_the_last_results(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from transformers import BertConfig, BertModel
 
 import bertutil
 from bertutil import corpus, packed
@@ -55,7 +56,7 @@ def assert_equal_to_the_slow_way(bert, texts, unit, strategy, how, specials=Fals
     assert len(fast) == len(texts)
     for text, vectors in zip(texts, fast, strict=True):
         assert vectors.dtype == np.float32
-        assert_allclose(vectors, slow(bert, text, unit, strategy, how, specials), atol=1e-5)
+        assert_allclose(vectors, slow(bert, text, unit, strategy, how, specials), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -254,6 +255,18 @@ def test_the_models_own_attention_and_weights_stay_as_they_are(tiny_folder):
     assert bert.model.config._attn_implementation == "eager"
     weights = [*packed._packed_layers(bert.model).parameters()]
     assert all(a is b for a, b in zip(weights, bert.model.encoder.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_every_activation_gives_its_own_vectors_and_stays_in_the_model(tiny, tmp_path, activation):
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    BertModel(BertConfig(**shape, hidden_act=activation)).save_pretrained(tmp_path)
+    tiny.tokenizer.save_pretrained(tmp_path)
+    bert = bertutil.load(tmp_path)
+    own = [layer.intermediate.intermediate_act_fn for layer in bert.model.encoder.layer]
+    assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
+    assert [layer.intermediate.intermediate_act_fn for layer in bert.model.encoder.layer] == own
 
 
 def test_weights_that_change_or_are_replaced_are_seen(tiny_folder):
