@@ -117,7 +117,7 @@ def sequence_probe(
         tagger = _Tagger(_standard(vectors), vectors[0].shape[1:], hidden, len(names))
         batches = [batch for _ in range(epochs) for batch in _of_like_length(vectors, 64)]
     with torch.enable_grad():
-        optimizer = torch.optim.Adam(tagger.parameters(), lr=0.01)
+        optimizer = torch.optim.Adam(tagger.parameter_groups(rate=0.01))
         for batch in batches:
             scores = tagger([vectors[i] for i in batch])
             wanted = pack_sequence([targets[i] for i in batch], enforce_sorted=False)
@@ -256,6 +256,18 @@ class _Tagger(nn.Module):
         self.gamma = nn.Parameter(torch.ones(()))
         self.lstm = nn.LSTM(shape[-1], hidden, bidirectional=True)
         self.out = nn.Linear(2 * hidden, n_tags)
+
+    def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
+        """Return the parameters with their learning rates, as torch's optimisers take them.
+
+        A step of Adam moves what a weight matrix gives by the rate times its number of inputs, so the LSTM's input
+        weights have `rate` up to 384 features and less beyond (Yang and others 2021, arXiv 2203.03466).
+        With one rate for all, training on the concatenation of layers was chaotic: last digits of the input, which
+        differ between processors, changed tags.
+        """
+        wide = [self.lstm.weight_ih_l0, self.lstm.weight_ih_l0_reverse]
+        others = [x for x in self.parameters() if all(x is not own for own in wide)]
+        return [{"params": wide, "lr": rate * min(1, 384 / self.lstm.input_size)}, {"params": others, "lr": rate}]
 
     def forward(self, sentences: list[Tensor]) -> PackedSequence:
         """Scores [words, tags] for each sentence, packed."""

@@ -56,7 +56,8 @@ def assert_equal_to_the_slow_way(bert, texts, unit, strategy, how, specials=Fals
     assert len(fast) == len(texts)
     for text, vectors in zip(texts, fast, strict=True):
         assert vectors.dtype == np.float32
-        assert_allclose(vectors, slow(bert, text, unit, strategy, how, specials), rtol=1e-5, atol=1e-5)
+        atol = 1e-5 * (bert.n_layers if strategy.startswith("sum") else 1)  # rounding adds up, too
+        assert_allclose(vectors, slow(bert, text, unit, strategy, how, specials), rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
