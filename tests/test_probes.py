@@ -31,6 +31,12 @@ def test_a_row_is_not_its_own_neighbour():
     assert probes.neighbour_accuracy(vectors, ["a", "b", "b", "a"]) < 1
 
 
+def test_of_equally_near_rows_the_first_counts_whatever_their_last_digits_are():
+    for last_digits in (4e-7, -4e-7):  # with the first, row 1 is nearer to row 2 than row 0 is
+        vectors = torch.tensor([[1.0, 0.2], [1.0, 0.2 + last_digits], [1.0, 0.9], [-1.0, 0.3]])
+        assert probes.neighbour_accuracy(vectors, ["a", "b", "a", "b"]) == 0.25  # row 2 alone
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
