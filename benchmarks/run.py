@@ -1,6 +1,7 @@
 """How fast `bertutil.embed` is, beside other ways to the same vectors.
 
 python benchmarks/run.py             all of it (an hour on two cores), then the report
+python benchmarks/run.py --threads 2 with so many threads only; the rest of the last results stays, with its machine
 python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
 python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
 python benchmarks/run.py --flair P   word vectors beside flair's, which needs an environment of its own (flair 0.15
@@ -289,6 +290,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "rounds": rounds,
         "tokens_per_text": sum(tokens) / n / rounds,
         "threads": threads,
+        "machine": machine(),
         "speed": medians(found),
         "range": {name: [min(each), max(each)] for name, each in found.items()},
         "tokens_per_second": statistics.median(t / s for t, s in zip(tokens, seconds[last], strict=True)),
@@ -372,8 +374,7 @@ def report(results: dict[str, Any]) -> None:
     lines = [
         "# How fast is embed?",
         "",
-        "Made by `python benchmarks/run.py`; the file's own text says how it measures. "
-        f"Machine: {results['machine']}.",
+        "Made by `python benchmarks/run.py`; the file's own text says how it measures. Each part names its machine.",
         "",
         "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
         "more is better. All ways were run in turn within each round, each round with texts of its own; medians over "
@@ -385,7 +386,8 @@ def report(results: dict[str, Any]) -> None:
     for threads in sorted({c["threads"] for c in results["comparisons"]}, reverse=True):
         runs = [c for c in results["comparisons"] if c["threads"] == threads]
         heads = [f"{c['model']}: {c['texts']}" for c in runs]
-        lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", table(["way", *heads], speed_rows(runs))]
+        lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", f"Machine: {runs[0]['machine']}."]
+        lines += ["", table(["way", *heads], speed_rows(runs))]
         lines += ["", table(["", *heads], detail_rows(runs))]
     words = results["flair"]
     lines += [
@@ -400,7 +402,7 @@ def report(results: dict[str, Any]) -> None:
         "## More lines",
         "",
         "`embed_corpus`, the default checkpoint, short lines, each row in a process of its own. "
-        "Memory: the largest resident size beyond that of the loaded model.",
+        f"Memory: the largest resident size beyond that of the loaded model. Machine: {results['machine']}.",
         "",
         table(
             ["lines", "seconds", "lines per second", "added memory (MiB)"],
@@ -428,7 +430,7 @@ def summary(results: dict[str, Any]) -> str:
     threads = max(c["threads"] for c in results["comparisons"])
     runs = [c for c in results["comparisons"] if c["texts"] == "mixed" and c["threads"] == threads]
     heads = [f"times as fast as {UNIT}: {c['model']}" for c in runs]
-    machine = f"Texts of mixed length, {threads} threads, equal vectors (bfloat16: see there). {results['machine']}."
+    machine = f"Texts of mixed length, {threads} threads, equal vectors (bfloat16: see there). {runs[0]['machine']}."
     return "\n".join(["", "", table(["way", *heads], speed_rows(runs)), "", machine, "", ""])
 
 
@@ -442,12 +444,8 @@ def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
     cells: dict[str, Callable[[dict[str, Any]], str]] = {
         "rounds": lambda c: str(c["rounds"]),
         "tokens per text": lambda c: f"{c['tokens_per_text']:.0f}",
-        "embed, last layer: lowest and highest of the rounds": lambda c: "{:.2f} to {:.2f}".format(
-            *c["range"]["embed, last layer"]
-        ),
-        "embed, second-to-last layer: lowest and highest": lambda c: "{:.2f} to {:.2f}".format(
-            *c["range"]["embed, second-to-last layer"]
-        ),
+        "embed, last layer: lowest and highest of the rounds": lambda c: extremes(c, "embed, last layer"),
+        "embed, second-to-last layer: lowest and highest": lambda c: extremes(c, "embed, second-to-last layer"),
         "tokens per second, embed, last layer": lambda c: f"{c['tokens_per_second']:,.0f}",
         "share of the speed of the matrix products": lambda c: f"{c['share_of_products']:.2f}",
         "embed, last layer: times the article's loop": lambda c: (
@@ -463,6 +461,11 @@ def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
     return [[label, *map(cell, runs)] for label, cell in cells.items()]
 
 
+def extremes(run: dict[str, Any], way: str) -> str:
+    """The lowest and the highest ratio of the rounds."""
+    return "{:.2f} to {:.2f}".format(*run["range"][way]) if "range" in run else "one draw of texts"
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
@@ -474,6 +477,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--flair", metavar="PYTHON")
+    parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
     if arguments.flair:
         results = json.loads(RESULTS.read_text(encoding="utf-8")) | {"flair": beside_flair(arguments.flair)}
@@ -483,15 +487,17 @@ def main() -> None:
         return report(json.loads(RESULTS.read_text(encoding="utf-8")))
     if arguments.quick:
         return print(json.dumps(compare("minilm", "mixed", 256, 2, rounds=2), indent=1))
+    last = json.loads(RESULTS.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         base = str(random_bert_base(Path(folder)))
-        comparisons = []
-        for threads, name, rounds in ((2, "minilm", 5), (2, base, 5), (1, "minilm", 5), (1, base, 3)):
-            for kind, n in (("mixed", 192), ("short", 96), ("long", 32)):  # fewer: others would pad less than they do
-                comparisons.append(compare(name, kind, n, threads, rounds))
-                print(json.dumps(comparisons[-1], indent=1), flush=True)
+        comparisons = [c for c in last["comparisons"] if arguments.threads not in (None, c["threads"])]
+        for threads in [arguments.threads] if arguments.threads else [2, 1]:
+            for name, rounds in (("minilm", 5), (base, 3)):
+                for kind, n in (("mixed", 192), ("short", 96), ("long", 32)):  # fewer: others would pad less
+                    comparisons.append(compare(name, kind, n, threads, rounds))
+                    print(json.dumps(comparisons[-1], indent=1), flush=True)
     results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000, 64_000])}
-    results["flair"] = json.loads(RESULTS.read_text(encoding="utf-8"))["flair"]  # measured by itself: --flair
+    results["flair"] = last["flair"]  # measured by itself: --flair
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     report(results)
 
