@@ -32,8 +32,9 @@ def test_a_row_is_not_its_own_neighbour():
 
 
 def test_of_equally_near_rows_the_first_counts_whatever_their_last_digits_are():
-    for last_digits in (4e-7, -4e-7):  # with the first, row 1 is nearer to row 2 than row 0 is
-        vectors = torch.tensor([[1.0, 0.2], [1.0, 0.2 + last_digits], [1.0, 0.9], [-1.0, 0.3]])
+    for last_digits in (1e-14, -1e-14):  # with the first, row 1 is nearer to row 2 than row 0 is
+        vectors = torch.tensor([[1.0, 0.2], [1.0, 0.2], [1.0, 0.9], [-1.0, 0.3]], dtype=torch.double)
+        vectors[1, 1] += last_digits
         assert probes.neighbour_accuracy(vectors, ["a", "b", "a", "b"]) == 0.25  # row 2 alone
 
 
@@ -162,6 +163,17 @@ def test_the_sequence_probe_uses_the_neighbours_which_the_linear_probe_cannot():
     assert found.layer_weights == []
     alone = probes.linear_probe(torch.cat(train), [t for own in tags for t in own], torch.cat(test))
     assert np.mean(np.array(alone) == [t for own in expected for t in own]) < 0.7
+
+
+@pytest.mark.parametrize(("features", "rate"), [(8, 0.01), (384, 0.01), (1536, 0.0025)])
+def test_the_learning_rate_of_the_input_weights_falls_with_their_number(features, rate):
+    tagger = probes._Tagger(lambda vectors: vectors, [features], 4, 3)
+    wide, others = tagger.parameter_groups(rate=0.01)
+    assert [x.shape[1] for x in wide["params"]] == [features, features]
+    assert (wide["lr"], others["lr"]) == (rate, 0.01)
+    both = [*wide["params"], *others["params"]]
+    assert {id(x) for x in both} == {id(x) for x in tagger.parameters()}
+    assert len(both) == len([*tagger.parameters()])
 
 
 def test_the_same_seed_gives_the_same_tags_and_another_seed_others():
