@@ -377,8 +377,8 @@ def report(results: dict[str, Any]) -> None:
         "Made by `python benchmarks/run.py`; the file's own text says how it measures. Each part names its machine.",
         "",
         "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
-        "more is better. All ways were run in turn within each round, each round with texts of its own where the second "
-        "table gives a range; medians over the rounds. "
+        "more is better. All ways were run in turn within each round, each round with texts of its own where the "
+        "second table gives a range; medians over the rounds. "
         "Equal means: at most 0.0001 from one text at a time, checked in the same run.",
         "",
         "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
