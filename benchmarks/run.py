@@ -1,7 +1,7 @@
 """How fast `bertutil.embed` is, beside other ways to the same vectors.
 
 python benchmarks/run.py             all of it (an hour on two cores), then the report
-python benchmarks/run.py --threads 2 with so many threads only; the rest of the last results stays, with its machine
+python benchmarks/run.py --threads N one number of threads; what the last results hold for another one stays
 python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
 python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
 python benchmarks/run.py --flair P   word vectors beside flair's, which needs an environment of its own (flair 0.15
@@ -282,8 +282,8 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
     if gap > 1e-4:
         raise SystemExit(f"the token vectors differ by {gap}")
     tokens = [sum(map(len, bert.tokenizer(texts)["input_ids"])) for texts in draws]
-    last, products = "embed, last layer", "matrix products only"
-    share = [products_s / s for s, products_s in zip(seconds[last], seconds[products], strict=True)]
+    last = "embed, last layer"
+    share = ratios(seconds, "matrix products only")[last]
     return {
         "model": folder if folder == "minilm" else "bert-base shape, random weights",
         "texts": kind,

@@ -33,7 +33,7 @@ HOWS = {
     "token": ("mean",),
 }
 # Packed batches of 512 to 4,096 tokens are about equally fast on two cores. A graphics processor is idle with so few:
-# an H200 computes 145 thousand tokens a second in batches of 1,024 and 500 to 630 thousand from 32,768 on.
+# an H200 computed 145 thousand tokens a second in batches of 1,024, and 500 to 630 thousand in those of 32,768.
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 32_768}
 CHUNK = 500_000  # characters tokenized at a time: the tokenizer needs several hundred bytes for each
 
