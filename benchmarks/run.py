@@ -492,7 +492,7 @@ def main() -> None:
         base = str(random_bert_base(Path(folder)))
         comparisons = [c for c in last["comparisons"] if arguments.threads not in (None, c["threads"])]
         for threads in [arguments.threads] if arguments.threads else [2, 1]:
-            for name, rounds in (("minilm", 5), (base, 3)):
+            for name, rounds in (("minilm", 9), (base, 5)):
                 for kind, n in (("mixed", 192), ("short", 96), ("long", 32)):  # fewer: others would pad less
                     comparisons.append(compare(name, kind, n, threads, rounds))
                     print(json.dumps(comparisons[-1], indent=1), flush=True)
