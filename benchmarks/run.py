@@ -291,7 +291,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "tokens_per_text": sum(tokens) / n / rounds,
         "threads": threads,
         "machine": machine(),
-        "batch_tokens": packed.BATCH_TOKENS["cpu"],
+        "batch_tokens": [packed.batch_tokens(bert.model), packed.batch_tokens(half.model)],
         "speed": medians(found),
         "range": {name: [min(each), max(each)] for name, each in found.items()},
         "tokens_per_second": statistics.median(t / s for t, s in zip(tokens, seconds[last], strict=True)),
@@ -445,7 +445,7 @@ def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
     cells: dict[str, Callable[[dict[str, Any]], str]] = {
         "rounds": lambda c: str(c["rounds"]),
         "tokens per text": lambda c: f"{c['tokens_per_text']:.0f}",
-        "embed: tokens in a batch, at most": lambda c: f"{c['batch_tokens']:,}",
+        "embed: tokens in a batch, float32 and bfloat16": lambda c: "{:,}, {:,}".format(*c["batch_tokens"]),
         "embed, last layer: lowest and highest of the rounds": lambda c: extremes(c, "embed, last layer"),
         "embed, second-to-last layer: lowest and highest": lambda c: extremes(c, "embed, second-to-last layer"),
         "tokens per second, embed, last layer": lambda c: f"{c['tokens_per_second']:,.0f}",
