@@ -259,7 +259,7 @@ def _slots(recipe: Recipe, pieces: Pieces, first: int) -> Integers:
 def batch_tokens(model: BertModel) -> int:
     """How many tokens to compute at a time, as measured on two cores and on an H200.
 
-    In float32, 4,096 tokens take 1 to 7 % less time than 1,024, but up to three times the memory; in bfloat16 they
+    In float32, 4,096 tokens take 1 to 7 % less time than 1,024, and two to three times the memory; in bfloat16 they
     take a fifth to a third less time. A graphics processor is idle with so few: it computed 145 thousand tokens a
     second in batches of 1,024, and 500 to 630 thousand in those of 32,768.
     """

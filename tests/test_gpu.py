@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import bertutil
-from bertutil import fine_tuning
+from bertutil import fine_tuning, packed
 from tests.stand_in_gpu import StandInGpu
 
 TEXTS = ["The bank of the river.", "He robbed a bank, didn't he?", "embeddings " * 60, "Short ☃."]
@@ -73,6 +73,12 @@ def test_words_and_sentences_are_the_same_on_a_gpu(both, how):
 def test_embed_gives_the_same_arrays_on_a_gpu(both, unit):
     ours, theirs = (np.concatenate(list(bertutil.embed(bert, TEXTS, unit=unit))) for bert in both)
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
+
+
+def test_a_batch_holds_more_tokens_in_bfloat16_and_most_on_a_gpu(both, tiny_folder):
+    full, gpu = (bert.model for bert in both)
+    half = bertutil.load(tiny_folder, dtype=torch.bfloat16).model
+    assert packed.batch_tokens(full) < packed.batch_tokens(half) < packed.batch_tokens(gpu)
 
 
 def test_attention_similarity_and_search_are_the_same_on_a_gpu(both):
