@@ -378,8 +378,8 @@ def report(results: dict[str, Any]) -> None:
         "Made by `python benchmarks/run.py`; the file's own text says how it measures. Each part names its machine.",
         "",
         "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
-        "more is better. All ways were run in turn within each round, each round with texts of its own where the "
-        "second table gives a range; medians over the rounds. "
+        "more is better. All ways were run in turn within each round, each round with texts of its own; medians over "
+        "the rounds, with embed's range in the second table. "
         "Equal means: at most 0.0001 from one text at a time, checked in the same run.",
         "",
         "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
@@ -465,7 +465,7 @@ def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
 
 def extremes(run: dict[str, Any], way: str) -> str:
     """The lowest and the highest ratio of the rounds."""
-    return "{:.2f} to {:.2f}".format(*run["range"][way]) if "range" in run else "one draw of texts"
+    return "{:.2f} to {:.2f}".format(*run["range"][way])
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

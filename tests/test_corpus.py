@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from transformers.activations import ACT2FN
+from transformers.models.bert.modeling_bert import BertOutput
 
 import bertutil
 from bertutil import corpus, packed
@@ -266,6 +267,24 @@ def test_every_activation_gives_its_own_vectors_and_stays_in_the_model(tiny_fold
         layer.intermediate.intermediate_act_fn = own
     assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
     assert all(layer.intermediate.intermediate_act_fn is own for layer in layers)
+
+
+def test_an_output_module_of_the_users_own_keeps_its_forward(tiny_folder):
+    class Doubled(BertOutput):
+        def forward(self, hidden_states, input_tensor):
+            return 2 * super().forward(hidden_states, input_tensor)
+
+    bert = bertutil.load(tiny_folder)
+    for layer in bert.model.encoder.layer:
+        layer.output.__class__ = Doubled
+    assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
+
+
+def test_hooks_of_a_layers_modules_are_called(tiny_folder):
+    bert = bertutil.load(tiny_folder)
+    for layer in bert.model.encoder.layer:
+        layer.output.register_forward_hook(lambda module, inputs, state: 2 * state)
+    assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
 
 
 def test_weights_that_change_or_are_replaced_are_seen(tiny_folder):
