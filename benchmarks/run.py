@@ -1,6 +1,6 @@
 """How fast `bertutil.embed` is, beside other ways to the same vectors.
 
-python benchmarks/run.py             all of it (an hour on two cores), then the report
+python benchmarks/run.py             all of it (an hour and a half on two cores), then the report
 python benchmarks/run.py --threads N one number of threads; what the last results hold for another one stays
 python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
 python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
@@ -9,8 +9,9 @@ python benchmarks/run.py --flair P   word vectors beside flair's, which needs an
 
 All ways run in one process, one after the other in each round, so that a slow moment of the machine hits all of them.
 What counts is the ratio to sentence-transformers within a round. Each round draws other texts: how much a way pads
-depends on which lengths meet in a batch. The median over the rounds is reported, and beside it the range. Before any
-time is taken, each way's vectors are compared with those of the plainest one, one text at a time.
+depends on which lengths meet in a batch, and so on the number of texts too: on two threads, mixed texts are taken in
+two numbers. The median over the rounds is reported, and beside it the range. Before any time is taken, each way's
+vectors are compared with those of the plainest one, one text at a time.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from bertutil import datasets, packed, plots
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "bertutil" / "datasets" / "benchmark.json"  # in the package: chapter 12 shows them anywhere
 UNIT, LOOP = "sentence-transformers", "the article's loop"
+PADDING = f"{UNIT} sorts the texts by length: the more of them there are, the less it pads and the less embed gains."
 BEGIN, END = "<!-- by benchmarks/run.py -->", "<!-- end -->"  # around its table in the project's README
 Way = Callable[[list[str]], object]
 
@@ -287,6 +289,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
     return {
         "model": folder if folder == "minilm" else "bert-base shape, random weights",
         "texts": kind,
+        "n_texts": n,
         "rounds": rounds,
         "tokens_per_text": sum(tokens) / n / rounds,
         "threads": threads,
@@ -380,13 +383,13 @@ def report(results: dict[str, Any]) -> None:
         "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
         "more is better. All ways were run in turn within each round, each round with texts of its own; medians over "
         "the rounds, with embed's range in the second table. "
-        "Equal means: at most 0.0001 from one text at a time, checked in the same run.",
+        f"Equal means: at most 0.0001 from one text at a time, checked in the same run. {PADDING}",
         "",
         "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
     ]
     for threads in sorted({c["threads"] for c in results["comparisons"]}, reverse=True):
         runs = [c for c in results["comparisons"] if c["threads"] == threads]
-        heads = [f"{c['model']}: {c['texts']}" for c in runs]
+        heads = [f"{c['model']}: {c['n_texts']:,} {c['texts']}" for c in runs]
         lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", f"Machine: {runs[0]['machine']}."]
         lines += ["", table(["way", *heads], speed_rows(runs))]
         lines += ["", table(["", *heads], detail_rows(runs))]
@@ -430,9 +433,12 @@ def summary(results: dict[str, Any]) -> str:
     """What the project's README says: texts of mixed length, with the most threads."""
     threads = max(c["threads"] for c in results["comparisons"])
     runs = [c for c in results["comparisons"] if c["texts"] == "mixed" and c["threads"] == threads]
-    heads = [f"times as fast as {UNIT}: {c['model']}" for c in runs]
-    machine = f"Texts of mixed length, {threads} threads, equal vectors (bfloat16: see there). {runs[0]['machine']}."
-    return "\n".join(["", "", table(["way", *heads], speed_rows(runs)), "", machine, "", ""])
+    heads = [f"{c['model']}: {c['n_texts']:,} texts" for c in runs]
+    told = (
+        f"Times as fast as {UNIT}, texts of mixed length, {threads} threads, equal vectors (bfloat16: see there). "
+        f"{PADDING} {runs[0]['machine']}."
+    )
+    return "\n".join(["", "", table(["way", *heads], speed_rows(runs)), "", told, "", ""])
 
 
 def speed_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
@@ -495,8 +501,9 @@ def main() -> None:
         comparisons = [c for c in last["comparisons"] if arguments.threads not in (None, c["threads"])]
         for threads in [arguments.threads] if arguments.threads else [2, 1]:
             for name, rounds in (("minilm", 9), (base, 5)):
-                for kind, n in (("mixed", 192), ("short", 96), ("long", 32)):  # fewer: others would pad less
-                    comparisons.append(compare(name, kind, n, threads, rounds))
+                jobs = [("mixed", 192, rounds), ("short", 96, rounds), ("long", 32, rounds), ("mixed", 1000, 3)]
+                for kind, n, times in jobs if threads > 1 else jobs[:-1]:
+                    comparisons.append(compare(name, kind, n, threads, times))
                     print(json.dumps(comparisons[-1], indent=1), flush=True)
     results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000, 64_000])}
     results["flair"] = last["flair"]  # measured by itself: --flair
