@@ -389,7 +389,7 @@ def report(results: dict[str, Any]) -> None:
     ]
     for threads in sorted({c["threads"] for c in results["comparisons"]}, reverse=True):
         runs = [c for c in results["comparisons"] if c["threads"] == threads]
-        heads = [f"{c['model']}: {c['n_texts']:,} {c['texts']}" for c in runs]
+        heads = [f"{c['model']}: {c['n_texts']:,} {c['texts']} texts" for c in runs]
         lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", f"Machine: {runs[0]['machine']}."]
         lines += ["", table(["way", *heads], speed_rows(runs))]
         lines += ["", table(["", *heads], detail_rows(runs))]
@@ -431,12 +431,11 @@ def report(results: dict[str, Any]) -> None:
 
 def summary(results: dict[str, Any]) -> str:
     """What the project's README says: texts of mixed length, with the most threads."""
-    threads = max(c["threads"] for c in results["comparisons"])
-    runs = [c for c in results["comparisons"] if c["texts"] == "mixed" and c["threads"] == threads]
+    runs = plots.speed_runs(results)
     heads = [f"{c['model']}: {c['n_texts']:,} texts" for c in runs]
     told = (
-        f"Times as fast as {UNIT}, texts of mixed length, {threads} threads, equal vectors (bfloat16: see there). "
-        f"{PADDING} {runs[0]['machine']}."
+        f"Times as fast as {UNIT}, texts of mixed length, {runs[0]['threads']} threads, equal vectors "
+        f"(bfloat16: see there). {PADDING} {runs[0]['machine']}."
     )
     return "\n".join(["", "", table(["way", *heads], speed_rows(runs)), "", told, "", ""])
 

@@ -1177,20 +1177,24 @@ def padding_waste(batches: dict[str, list[int]], *, budget: int) -> Figure:
 
 
 def speed_runs(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of datasets.benchmark(), for each model the comparison of most threads and fewest texts, of mixed length."""
+    """Of datasets.benchmark(), the comparisons on texts of mixed length, with the most threads."""
     mixed = [run for run in results["comparisons"] if run["texts"] == "mixed"]
-    mixed.sort(key=lambda run: (run["threads"], -run["n_texts"]))
-    return list({run["model"]: run for run in mixed}.values())
+    threads = max(run["threads"] for run in mixed)
+    return [run for run in mixed if run["threads"] == threads]
 
 
 @rc_context(STYLE)
 def speed_bars(results: dict[str, Any]) -> Figure:
-    """How many times as fast as sentence-transformers each way is: speed_runs(), a panel a model."""
+    """How many times as fast as sentence-transformers each way is: speed_runs(), a panel each."""
     runs = speed_runs(results)
-    figure, axes = _axes(height=3.6, columns=len(runs))
-    gains = " and ".join(f"{run['speed']['embed, last layer']:.1f}" for run in runs)
-    figure.suptitle(f"embed, same vectors: {gains} times as fast", x=0.01, ha="left", fontsize=11, fontweight="bold")
-    for ax, run in zip(axes, runs, strict=True):
+    rows = math.ceil(len(runs) / 2)
+    figure, axes = _axes(height=3.3 * rows + 0.3, rows=rows, columns=2)
+    gains = sorted(run["speed"]["embed, last layer"] for run in runs)
+    title = f"embed, same vectors: {gains[0]:.1f} to {gains[-1]:.1f} times as fast"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    for ax in axes[len(runs) :]:
+        ax.set_visible(False)
+    for i, (ax, run) in enumerate(zip(axes, runs, strict=False)):
         names, values = list(run["speed"]), list(run["speed"].values())
         bars = ax.barh(names, values, color=[BLUE if name.startswith("embed") else "#BBBBBB" for name in names])
         for bar, name in zip(bars, names, strict=True):
@@ -1199,13 +1203,13 @@ def speed_bars(results: dict[str, Any]) -> Figure:
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=4, fontsize=9, bbox=box)
         ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
-        ax.set(xlim=(0, 1.18 * max(values)))
+        ax.set(xlim=(0, 1.18 * max(max(each["speed"].values()) for each in runs)))
         ax.invert_yaxis()
-        threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
-        ax.set_title(f"{run['model'].replace(', ', chr(10))}, {threads}", fontsize=10)
-        if ax is not axes[0]:
+        ax.set_title(f"{run['model'].replace(', ', chr(10))}, {run['n_texts']:,} texts", fontsize=10)
+        if i % 2:
             ax.set_yticklabels([])
-    label = f"times as fast as sentence-transformers, {runs[0]['n_texts']} texts of mixed length"
+    threads = f"{runs[0]['threads']} thread{'s' * (runs[0]['threads'] > 1)}"
+    label = f"times as fast as sentence-transformers, texts of mixed length, {threads}"
     figure.supxlabel(label, fontsize=10)
     return figure
 
