@@ -34,10 +34,11 @@ import torch.nn.functional as F
 from transformers import BertConfig, BertModel, pipeline
 
 import bertutil
-from bertutil import datasets, packed, plots
+from bertutil import packed
+from bertutil.course import datasets, plots
 
 HERE = Path(__file__).parent
-RESULTS = HERE.parent / "bertutil" / "datasets" / "benchmark.json"  # in the package: chapter 12 shows them anywhere
+RESULTS = HERE.parent / "bertutil/course/datasets/benchmark.json"  # in the package: chapter 13 shows them anywhere
 UNIT, LOOP = "sentence-transformers", "the article's loop"
 PADDING = f"{UNIT} sorts the texts by length: the more of them there are, the less it pads and the less embed gains."
 BEGIN, END = "<!-- by benchmarks/run.py -->", "<!-- end -->"  # around its table in the project's README

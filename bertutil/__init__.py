@@ -5,10 +5,8 @@ Data flows one way: text -> encode -> hidden_states -> combine_layers -> pool_wo
 first name that needs them.
 """
 
-import sys
 from importlib import import_module
 from importlib.metadata import version
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from bertutil.corpus import Corpus, embed, embed_corpus, open_corpus
     from bertutil.encoding import Encoding, Word, encode, split_words
     from bertutil.engines import Embedder
-    from bertutil.hidden_states import attentions, hidden_states
+    from bertutil.layers import attentions, hidden_states
     from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
     from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search, self_similarity
 
@@ -53,7 +51,7 @@ _HOME = {
     "corpus": ["Corpus", "embed", "embed_corpus", "open_corpus"],
     "encoding": ["Encoding", "Word", "encode", "split_words"],
     "engines": ["Embedder"],
-    "hidden_states": ["attentions", "hidden_states"],
+    "layers": ["attentions", "hidden_states"],
     "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
     "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search", "self_similarity"],
 }
@@ -68,14 +66,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Python binds a loaded submodule to its name here; bertutil.hidden_states must stay the function
-        if name in __all__ and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

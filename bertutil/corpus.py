@@ -1,4 +1,4 @@
-"""Chapter 12: many texts: embed() for a list of them, embed_corpus() for more than memory holds."""
+"""Chapter 13: many texts: embed() for a list of them, embed_corpus() for more than memory holds."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Chapter 12: embed() for engines that hand over batches of a table, such as Ray Data and Hugging Face datasets."""
+"""Chapter 13: embed() for engines that hand over batches of a table, such as Ray Data and Hugging Face datasets."""
 
 import os
 from collections.abc import Mapping

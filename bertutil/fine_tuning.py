@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bertutil.checkpoints import Bert
-from bertutil.datasets import Story
+from bertutil.course.datasets import Story
 from bertutil.encoding import Encoding
 
 

@@ -1,4 +1,4 @@
-"""Chapter 12: how embed() is fast: texts tokenized in bulk, laid end to end without padding, pooled as they come."""
+"""Chapter 13: how embed() is fast: texts tokenized in bulk, laid end to end without padding, pooled as they come."""
 
 import copy
 import re

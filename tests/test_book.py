@@ -215,7 +215,7 @@ def test_reference_has_every_public_name_with_its_shapes(pages):
 
 
 def test_the_ledger_has_the_columns_that_the_style_sheet_names_on_a_phone(pages):
-    (ledger,) = pages["notebooks/13_claims.html"].select(".cell_output .pst-scrollable-table-container")
+    (ledger,) = pages["notebooks/15_claims.html"].select(".cell_output .pst-scrollable-table-container")
     columns = [head.text for head in ledger.select("th")]
     assert columns == ["id", "claim", "verdict", "measured: minilm", "published", "source", "chapter"]
 

@@ -306,13 +306,6 @@ def test_every_public_name_can_be_reached_and_no_other():
         _ = bertutil.nonsense
 
 
-def test_the_function_hidden_states_is_not_hidden_by_the_module_of_its_name():
-    code = (
-        "import bertutil; bertutil.attentions; import bertutil.hidden_states; print(bertutil.hidden_states.__name__)"
-    )
-    assert run(code) == "hidden_states\n"
-
-
 def test_importing_bertutil_is_quick():
     code = (
         "import time; start = time.process_time(); import bertutil; bertutil.__version__; "

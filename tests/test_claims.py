@@ -7,13 +7,13 @@ from itertools import product
 import nbformat
 import pytest
 
-from bertutil import claims, ledger
-from bertutil.claims import CLAIMS
-from bertutil.evidence import Evidence, find_cased
-from bertutil.ledger import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
+from bertutil.course.ledger import claims, rules
+from bertutil.course.ledger.claims import CLAIMS
+from bertutil.course.ledger.evidence import Evidence, find_cased
+from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
 from tools import notebooks
 
-NOTEBOOK = next((path for path in notebooks.NOTEBOOKS if path.name == "13_claims.ipynb"), None)
+NOTEBOOK = next((path for path in notebooks.NOTEBOOKS if path.name == "15_claims.ipynb"), None)
 every_claim = pytest.mark.parametrize("entry", CLAIMS.values(), ids=list(CLAIMS))
 
 # What the default checkpoint gives; C24 and C33 train it for a minute, which the notebook does
@@ -222,11 +222,11 @@ def test_published_figures_have_measured_ones_of_their_kind_beside_them(findings
     assert set(entry.beside) <= findings[entry.id].measured.keys()
 
 
-# --- bertutil.ledger: how a claim becomes a verdict ---------------------------------------------------------------
+# --- ledger.rules: how a claim becomes a verdict ---
 
 
 def example(needs=(("found", ">", 0.5),), limits=(("rival", "≥", 0.5),)):
-    @claim("here", chapter=13, needs=needs, limits=limits)
+    @claim("here", chapter=15, needs=needs, limits=limits)
     def c40(evidence):
         """An example
         of a claim.
@@ -290,7 +290,7 @@ def test_an_unknown_relation_is_refused():
 def test_a_docstring_must_say_claim_and_test():
     with pytest.raises(ValueError, match="two paragraphs"):
 
-        @claim("here", chapter=13, needs=[("x", "=", 1)])
+        @claim("here", chapter=15, needs=[("x", "=", 1)])
         def c41(evidence):
             """Only a claim."""
 
@@ -327,7 +327,7 @@ def test_quantities_as_text(value, text):
 def test_the_table_has_a_row_for_each_finding():
     entry = replace(example(), published="0.9 | x", beside=("as published",))
     measured = {"found": 0.6, "rival": 0.4, "as published": 0.8, "other": 1}
-    table = ledger.as_table([entry.examine(measured)] * 2, {13: "13.ipynb"}, "some/name")
+    table = rules.as_table([entry.examine(measured)] * 2, {13: "13.ipynb"}, "some/name")
     head, rule, *rows = table.splitlines()
     here = "as published: 0.800; found: 0.600; rival: 0.400"
     row = f"| C40 | An example of a claim. | **holds** | {here} | 0.9 / x | here | [13](13.ipynb) |"

@@ -7,7 +7,7 @@ from statistics import median
 
 import pytest
 
-from bertutil.datasets import distractors, pairs, questions
+from bertutil.course.datasets import distractors, pairs, questions
 
 
 def words(text: str) -> list[str]:
@@ -203,7 +203,7 @@ def test_every_text_has_4_to_30_words():
 
 @pytest.mark.parametrize("name", ["questions.csv", "distractors.txt", "pairs.csv"])
 def test_file_has_unix_line_ends_and_no_empty_line(name):
-    raw = files("bertutil.datasets").joinpath(name).read_bytes()
+    raw = files("bertutil.course.datasets").joinpath(name).read_bytes()
     assert b"\r" not in raw
     assert raw.endswith(b"\n")
     assert b"" not in raw.removesuffix(b"\n").split(b"\n")

@@ -1,4 +1,4 @@
-"""What the senses data promises (bertutil/datasets/README.md). No model is needed, only its vocabulary."""
+"""What the senses data promises (bertutil/course/datasets/README.md). No model is needed, only its vocabulary."""
 
 import re
 from collections import Counter, defaultdict
@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from bertutil.datasets import Sense, senses
+from bertutil.course.datasets import Sense, senses
 
 ROWS = senses()
 WORDS = sorted({row.word for row in ROWS})

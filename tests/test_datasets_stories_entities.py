@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from bertutil.datasets import Tagged, entities, stories
+from bertutil.course.datasets import Tagged, entities, stories
 
 PARTS = ("train", "test")
 KINDS = ("PER", "LOC", "ORG", "MISC")
@@ -35,7 +35,7 @@ def content_tokens(part: str) -> set[str]:
 
 
 def raw(file: str) -> str:
-    return files("bertutil.datasets").joinpath(file).read_bytes().decode("utf-8")
+    return files("bertutil.course.datasets").joinpath(file).read_bytes().decode("utf-8")
 
 
 # Tagged sentences

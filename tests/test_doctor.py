@@ -16,8 +16,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bertutil import doctor
-from bertutil.__main__ import main
+from bertutil.cli import main
+from bertutil.course import doctor
 
 ROOT = Path(__file__).parent.parent
 SWITCHES = ("BERTUTIL_MODEL", "HF_HUB_OFFLINE", "HF_ENDPOINT", "HTTPS_PROXY", "https_proxy")

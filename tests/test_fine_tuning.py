@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import bertutil
-from bertutil import datasets, fine_tuning
+from bertutil import fine_tuning
+from bertutil.course import datasets
 from bertutil.fine_tuning import next_sentence_pairs, train_cls, wilson_interval
 
 WORDS = ["warm", "milk", "ships", "sail", "far", "trains", "run", "late", "cars", "stop", "old", "trees"]

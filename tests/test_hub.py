@@ -16,9 +16,9 @@ from torch.testing import assert_close
 
 import bertutil
 from bertutil import checkpoints
-from bertutil.claims import CLAIMS
-from bertutil.evidence import BANK, Evidence
-from bertutil.ledger import FAILS, HOLDS, LIMIT, PUBLISHED, VERDICTS
+from bertutil.course.ledger.claims import CLAIMS
+from bertutil.course.ledger.evidence import BANK, Evidence
+from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, VERDICTS
 
 NAME = "bert-base-uncased"
 # The article, section 3.4: the first five values of the sum of the last four layers, and two cosines. By claim C11

@@ -19,8 +19,8 @@ import papermill
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from bertutil import workshop
-from bertutil.__main__ import main
+from bertutil.cli import main
+from bertutil.course import workshop
 from tools import notebooks
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""bertutil.plots: what each figure shows, read off the drawing. The data are small and made up."""
+"""bertutil.course.plots: what each figure shows, read off the drawing. The data are small and made up."""
 
 import base64
 import inspect
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from bertutil import plots
+from bertutil.course import plots
 
 LABELS = {"title": "a title", "xlabel": "to the right", "ylabel": "upwards"}
 TOKENS = ["[CLS]", "the", "bank", "##s", "[SEP]"]

@@ -15,7 +15,8 @@ from sklearn import linear_model
 from threadpoolctl import threadpool_info
 
 import bertutil
-from bertutil import datasets, probes
+from bertutil import probes
+from bertutil.course import datasets
 
 NAN = float("nan")
 

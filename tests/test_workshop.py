@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from bertutil import workshop
-from bertutil.__main__ import main
+from bertutil.cli import main
+from bertutil.course import workshop
 from tests.browser import launched
 from tools.notebooks import NOTEBOOKS
 
@@ -30,8 +30,9 @@ import contextlib, io, json, os, sys
 from functools import partial
 import torch
 from IPython.core.interactiveshell import InteractiveShell
-from bertutil import evidence, probes
-# chapters 8 and 13 train many of them, and how well is not looked at here
+from bertutil import probes
+from bertutil.course.ledger import evidence
+# chapters 8 and 15 train many of them, and how well is not looked at here
 probes.sequence_probe = evidence.sequence_probe = partial(probes.sequence_probe, epochs=1)
 shell, (folder, checkpoint) = InteractiveShell.instance(), sys.argv[1:]
 said = {}

@@ -14,8 +14,8 @@ from sphinx.cmd.build import build_main
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
-PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/datasets/README.md", "docs/overview.png"]
-MODULES = ["checkpoints", "encoding", "hidden_states", "pooling", "similarity", "probes", "fine_tuning"]
+PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/overview.png"]
+MODULES = ["checkpoints", "encoding", "layers", "pooling", "similarity", "probes", "fine_tuning"]
 MODULES += ["corpus", "engines"]
 
 sys.path.insert(0, str(BOOK))
@@ -36,7 +36,7 @@ def gather(source: Path) -> None:
     (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
     (source / "_modules.md").write_text("\n".join(pages), encoding="utf-8")
-    (source / "_plots.md").write_text(reference(ROOT / "bertutil/plots.py", exported), encoding="utf-8")
+    (source / "_plots.md").write_text(reference(ROOT / "bertutil/course/plots/__init__.py", exported), encoding="utf-8")
 
 
 def cards(readme: str) -> str:

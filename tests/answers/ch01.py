@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from bertutil.exercises import ch01
+from bertutil.course.exercises import ch01
 
 
 def run(model, ids):

@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from bertutil.exercises import ch02
+from bertutil.course.exercises import ch02
 
 
 def lay_out(first, second, cls, sep):

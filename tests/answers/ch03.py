@@ -5,7 +5,7 @@ import unicodedata
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from bertutil.exercises import ch03
+from bertutil.course.exercises import ch03
 
 
 def wordpiece(word, vocab, limit=100, unknown=lambda pieces: ["[UNK]"], mark="##"):

@@ -2,7 +2,7 @@
 
 import torch
 
-from bertutil.exercises import ch04
+from bertutil.course.exercises import ch04
 
 
 def segment_ids(n_first, n_second):

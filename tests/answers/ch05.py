@@ -5,7 +5,7 @@ import math
 import torch
 from scipy.spatial.distance import cosine as cosine_distance
 
-from bertutil.exercises import ch05
+from bertutil.course.exercises import ch05
 
 
 def padded(states, mask, i):

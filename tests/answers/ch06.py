@@ -2,7 +2,7 @@
 
 import torch
 
-from bertutil.exercises import ch06
+from bertutil.course.exercises import ch06
 
 
 def word_vector_solution(states, word_index, word):

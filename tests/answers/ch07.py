@@ -3,7 +3,7 @@
 import torch
 
 from bertutil import cosine_similarity, remove_mean
-from bertutil.exercises import ch07
+from bertutil.course.exercises import ch07
 
 
 def guess_solution(counts):

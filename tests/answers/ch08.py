@@ -2,7 +2,7 @@
 
 import torch
 
-from bertutil.exercises import ch08
+from bertutil.course.exercises import ch08
 from bertutil.probes import entity_spans
 
 

@@ -3,7 +3,7 @@
 import torch
 from scipy.stats import kendalltau, spearmanr
 
-from bertutil.exercises import ch09
+from bertutil.course.exercises import ch09
 
 UNIT = torch.nn.functional.normalize
 

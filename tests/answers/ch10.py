@@ -2,7 +2,7 @@
 
 import torch
 
-from bertutil.exercises import ch10
+from bertutil.course.exercises import ch10
 
 INF = float("inf")
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch.nn import functional
 
-from bertutil.exercises import ch11
+from bertutil.course.exercises import ch11
 
 
 def logits(states, weight, bias):

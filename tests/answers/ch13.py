@@ -1,146 +1,184 @@
 """Right and wrong answers to the exercises of chapter 13; a wrong one with a part of the reply that it deserves."""
 
-import numpy as np
+import math
+from collections import deque
+from itertools import islice
 
-from bertutil.exercises import ch13
-from bertutil.ledger import claim
+import torch
 
-
-def rule(at_least, guessing, rival):
-    if at_least <= guessing:
-        return "does not hold"
-    return "holds" if at_least > rival else "holds with a limit"
+from bertutil.course.exercises import ch13
 
 
-def rule_otherwise(at_least, guessing, rival):
-    return ["does not hold", "holds with a limit", "holds"][
-        (at_least > guessing) + (at_least > guessing and at_least > rival)
-    ]
+def share(lengths, size):
+    positions = sum(max(lengths[i : i + size]) * len(lengths[i : i + size]) for i in range(0, len(lengths), size))
+    return 1 - sum(lengths) / positions
 
 
-def flips(entry, measured, quantity, value):
-    return entry.verdict(measured | {quantity: value}) != entry.verdict(measured)
+def share_by_masks(lengths, size):
+    real = padding = 0
+    for i in range(0, len(lengths), size):
+        batch = torch.tensor(lengths[i : i + size])
+        mask = torch.arange(int(batch.max())) < batch[:, None]
+        real, padding = real + int(mask.sum()), padding + int((~mask).sum())
+    return torch.tensor(padding / (real + padding), dtype=torch.float64)
 
 
-def flips_otherwise(entry, measured, quantity, value):
-    changed = dict(measured)
-    changed[quantity] = value
-    return len({entry.verdict(measured), entry.verdict(changed)}) == 2
+def mean_of_shares(lengths, size):
+    shares = [share(lengths[i : i + size], size) for i in range(0, len(lengths), size)]
+    return sum(shares) / len(shares)
 
 
-def in_place(entry, measured, quantity, value):
-    before = entry.verdict(measured)
-    measured[quantity] = value
-    return entry.verdict(measured) != before
+def fill(lengths, budget):
+    rows, used = [[]], 0
+    for i, length in enumerate(lengths):
+        if rows[-1] and used + length > budget:
+            rows.append([])
+            used = 0
+        rows[-1].append(i)
+        used += length
+    return rows
 
 
-def made(measure, *needs):
-    """A claim with this measurement and these conditions."""
-
-    def c39(evidence):
-        """A claim.
-
-        A test.
-        """
-        return measure(evidence)
-
-    return claim("me", chapter=13, needs=needs)(c39)
+def fill_by_slices(lengths, budget):
+    rows, start = [], 0
+    while start < len(lengths):
+        end = start + 1
+        while end < len(lengths) and sum(lengths[start : end + 1]) <= budget:
+            end += 1
+        rows.append(tuple(range(start, end)))
+        start = end
+    return rows
 
 
-def correlation(evidence):
-    return {"r": float(np.corrcoef(evidence.n_tokens, evidence.lengths)[0, 1])}
+def fill_too_full(lengths, budget):
+    rows, used = [[]], 0
+    for i, length in enumerate(lengths):
+        rows[-1].append(i)
+        used += length
+        if used >= budget and i + 1 < len(lengths):
+            rows.append([])
+            used = 0
+    return rows
 
 
-def halves(evidence):
-    order = np.argsort(evidence.n_tokens)
-    lengths = np.array(evidence.lengths)[order]
-    return {"short minus long": float(lengths[:100].mean() - lengths[100:].mean())}
+def fill_with_lengths(lengths, budget):
+    return [[lengths[i] for i in row] for row in fill(lengths, budget)]
 
 
-def luck(hits, guessing, *, dim=1, root=0.5, times=1.96):
-    """Right as it is; the options make it wrong."""
-    p, n = hits.mean(dim=dim), hits.shape[dim]
-    return (p - times * (p * (1 - p) / n) ** root > guessing).float().mean()
+def fill_longest_first(lengths, budget):
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    return [[order[i] for i in row] for row in fill([lengths[i] for i in order], budget)]
 
 
-def luck_one_by_one(hits, guessing):
-    held = 0
-    for row in hits.tolist():
-        p = sum(row) / len(row)
-        held += p - 1.96 * (p * (1 - p)) ** 0.5 / len(row) ** 0.5 > guessing
-    return held / len(hits)
+def fill_empty_first(lengths, budget):
+    return [[], *fill(lengths, budget)]
 
 
-def luck_by_spread(hits, guessing):
-    error = hits.std(dim=1) / hits.shape[1] ** 0.5
-    return (hits.mean(dim=1) - 2 * error > guessing).double().mean()
+def running(states, n, count):
+    total = 0
+    for i, state in enumerate(states):
+        if i >= n - count:
+            total = total + state
+    return total / count
 
 
-def covers(hits, guessing):
-    p = hits.mean(dim=1)
-    return ((p - guessing).abs() > 1.96 * (p * (1 - p) / hits.shape[1]) ** 0.5).float().mean()
+def running_in_place(states, n, count):
+    total = None
+    for state in islice(states, n - count, None):
+        total = state.clone() if total is None else total.add_(state)
+    return total / count
+
+
+def writing(states, n, count):
+    total = None
+    for i, state in enumerate(states):
+        if i >= n - count:
+            if total is None:
+                total = state
+            else:
+                total += state
+    return total / count
+
+
+def stacking(states, n, count):
+    return torch.stack(list(states))[-count:].mean(dim=0)
+
+
+def keeping_four(states, n, count):
+    return torch.stack(list(deque(states, maxlen=count))).mean(dim=0)
+
+
+def machines(n_lines, computed, window, seconds, hours):
+    left = n_lines - computed // window * window
+    return math.ceil(left / (computed / seconds * 3600 * hours))
+
+
+def machines_one_by_one(n_lines, computed, window, seconds, hours):
+    count, left = 0, n_lines - (computed - computed % window)
+    while left > 0:
+        count, left = count + 1, left - computed * 3600 * hours / seconds
+    return torch.tensor(count)
+
+
+def exactly(n_lines, computed, window, seconds, hours):
+    return (n_lines - computed // window * window) * seconds / (computed * 3600 * hours)
 
 
 RIGHT = [
-    (ch13.rule, rule),
-    (ch13.rule, rule_otherwise),
-    (ch13.flips, flips),
-    (ch13.flips, flips_otherwise),
-    (ch13.own_claim, made(correlation, ("r", "<", -0.3))),
-    (ch13.own_claim, made(halves, ("short minus long", ">", 1.5))),
-    (ch13.luck, luck),
-    (ch13.luck, luck_one_by_one),
-    (ch13.luck, luck_by_spread),
+    (ch13.padding_share, share),
+    (ch13.padding_share, share_by_masks),
+    (ch13.fill_rows, fill),
+    (ch13.fill_rows, fill_by_slices),
+    (ch13.mean_of_last, running),
+    (ch13.mean_of_last, running_in_place),
+    (ch13.machines_needed, machines),
+    (ch13.machines_needed, machines_one_by_one),
 ]
 
 WRONG = [
-    (ch13.rule, lambda a, g, r: "holds", "a check that cannot fail"),
-    (ch13.rule, lambda a, g, r: a > g, "there are three verdicts"),
-    (ch13.rule, lambda a, g, r: "maybe", "it must be 'holds'"),
-    (ch13.rule, lambda a, g, r: "holds" if a > g else "does not hold", "that is the limit"),
-    (ch13.rule, lambda a, g, r: rule(a + 1e-9, g, r), "not better than guessing"),
-    (ch13.rule, lambda a, g, r: rule(a, g, r - 1e-9), "not better than the rival"),
-    (ch13.rule, lambda a, g, r: "holds" if a > r else rule(a, g, r), "Guessing comes first"),
-    (ch13.flips, in_place, "changes the dictionary"),
-    (ch13.flips, lambda *given: not flips(*given), "the wrong way round"),
-    (ch13.flips, lambda c, m, q, v: c.verdict(m | {q: v}) == "does not hold", "compare it with the verdict before"),
-    (ch13.flips, lambda c, m, q, v: c.verdict(m | {q: v}) != "holds", "compare it with the verdict before"),
-    (ch13.flips, lambda c, m, q, v: c.verdict(m | {q: v}), "True or False is asked for"),
-    (ch13.flips, lambda c, m, q, v: m[q] != v, "the verdict goes from"),
-    (ch13.own_claim, correlation, "write @claim(...) above"),
-    (ch13.own_claim, made(correlation, ("r", ">", 0.3)), "look at the sign"),
-    (ch13.own_claim, made(correlation, ("r", "<", 2)), "a check that cannot fail"),
-    (ch13.own_claim, made(lambda evidence: {"r": -1}, ("r", "<", 0)), "a check that cannot fail"),
-    (ch13.own_claim, made(correlation, ("r", "<", 0)), "by chance"),
-    (ch13.own_claim, made(correlation, ("r", "<", -0.99)), "a check that cannot pass"),
-    (ch13.own_claim, made(correlation, ("rho", "<", -0.3)), "the rule asks for 'rho'"),
-    (ch13.own_claim, made(lambda evidence: correlation(evidence)["r"], ("r", "<", -0.3)), "return a dictionary"),
-    (ch13.own_claim, made(lambda evidence: {"r": evidence.typo}, ("r", "<", 0)), "AttributeError"),
-    (ch13.own_claim, made(lambda evidence: {"r": float("nan")}, ("r", "<", 0)), "no verdict follows"),
-    (ch13.own_claim, made(lambda evidence: {"r": "x"}, ("r", "<", 0)), "no verdict follows"),
-    (ch13.luck, lambda hits, guessing: 1 - luck(hits, guessing), "does NOT hold"),
-    (ch13.luck, lambda hits, guessing: luck(hits, guessing) * len(hits), "that is their number"),
-    (ch13.luck, lambda hits, guessing: luck(hits, guessing, times=-1.96), "the upper end"),
-    (ch13.luck, covers, "above OR below"),
-    (ch13.luck, lambda hits, guessing: luck(hits, guessing, times=0), "compare the lower end"),
-    (ch13.luck, lambda hits, guessing: luck(hits, guessing, times=1), "1.96 is missing"),
-    (ch13.luck, lambda hits, guessing: luck(hits, guessing, root=1), "the root is missing"),
+    (ch13.padding_share, lambda lengths, size: 1 - share(lengths, size), "share of tokens"),
+    (ch13.padding_share, lambda lengths, size: 100 * share(lengths, size), "in percent"),
+    (ch13.padding_share, mean_of_shares, "mean of the batches' shares"),
+    (ch13.padding_share, lambda lengths, size: share(lengths, len(lengths)), "longest of all"),
+    (ch13.padding_share, lambda lengths, size: share(sorted(lengths), size), "given order"),
+    (ch13.padding_share, lambda lengths, size: 1 / (1 - share(lengths, size)) - 1, "padding for each token"),
     (
-        ch13.luck,
-        lambda hits, guessing: luck(hits, guessing, times=1.96 * hits.shape[1] ** 0.5),
-        "gets smaller with more questions",
+        ch13.padding_share,
+        lambda lengths, size: (
+            1 - sum(lengths) / sum(max(lengths[i : i + size]) * size for i in range(0, len(lengths), size))
+        ),
+        "the last batch may have fewer",
     ),
-    (
-        ch13.luck,
-        lambda hits, guessing: luck(hits, guessing, times=1.96 / hits.shape[1] ** 0.5),
-        "n belongs under the root",
-    ),
-    (ch13.luck, lambda hits, guessing: luck(hits, guessing, dim=0), "dim=1"),
-    (
-        ch13.luck,
-        lambda hits, guessing: luck(hits, guessing, times=1.96 * (hits.shape[1] / len(hits)) ** 0.5),
-        "not that of the tries",
-    ),
-    (ch13.luck, lambda hits, guessing: hits.mean(dim=1), "return one number"),
-    (ch13.luck, lambda hits, guessing: 0.025, "in every case"),
+    (ch13.padding_share, lambda lengths, size: [0.1], "returns a list"),
+    (ch13.fill_rows, fill_too_full, "look before you put a text in"),
+    (ch13.fill_rows, fill_with_lengths, "hold the lengths"),
+    (ch13.fill_rows, fill_longest_first, "not in the order"),
+    (ch13.fill_rows, fill_empty_first, "empty row"),
+    (ch13.fill_rows, lambda lengths, budget: fill(lengths, budget)[:-1], "the last row is easily forgotten"),
+    (ch13.fill_rows, lambda lengths, budget: [[i] for i in range(len(lengths))], "would have fitted"),
+    (ch13.fill_rows, lambda lengths, budget: list(range(len(lengths))), "list of lists"),
+    (ch13.mean_of_last, stacking, "in memory at the same time"),
+    (ch13.mean_of_last, keeping_four, "in memory at the same time"),
+    (ch13.mean_of_last, writing, "was changed"),
+    (ch13.mean_of_last, lambda states, n, count: running(states, n, count) * count, "this is the sum"),
+    (ch13.mean_of_last, lambda states, n, count: running(states, n, n), "mean of all states"),
+    (ch13.mean_of_last, lambda states, n, count: running(states, n, count) * count / n, "divided by 7"),
+    (ch13.mean_of_last, lambda states, n, count: running(islice(states, count), count, count), "mean of the first"),
+    (ch13.mean_of_last, lambda states, n, count: running(states, n, count).tolist(), "this is a list"),
+    (ch13.mean_of_last, lambda states, n, count: running(states, n, count).mean(dim=0), "the result has the shape"),
+    (ch13.padding_share, lambda lengths, size: share(lengths[:size], size), "the first batch alone"),
+    (ch13.fill_rows, lambda lengths, budget: [[i + 1 for i in row] for row in fill(lengths, budget)], "from 1"),
+    (ch13.fill_rows, lambda lengths, budget: lengths.sort() or fill(lengths, budget), "changes the list"),
+    (ch13.machines_needed, exactly, "machines are whole"),
+    (ch13.machines_needed, lambda *given: int(exactly(*given)), "this rounds down"),
+    (ch13.machines_needed, lambda *given: max(1, int(exactly(*given))), "from 1 on"),
+    (ch13.machines_needed, lambda *given: round(exactly(*given)), "to the nearest"),
+    (ch13.machines_needed, lambda *given: int(exactly(*given)) + 1, "one machine too many"),
+    (ch13.machines_needed, lambda n, done, window, s, h: machines(n, done, 1, s, h), "nothing was written"),
+    (ch13.machines_needed, lambda n, done, w, s, h: machines(n - w, done, w, s, h), "the broken window is counted"),
+    (ch13.machines_needed, lambda n, done, w, s, h: machines(n + done // w * w, done, w, s, h), "computed again"),
+    (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done // w * w, w, s, h), "what was lost"),
+    (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, h / 3600), "in lines per second"),
+    (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, h / 60), "not 60"),
+    (ch13.machines_needed, lambda *given: 7, "in every case"),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call, compare, number
+from bertutil.course.exercises import Exercise, Wrong, call, compare, number
 
 
 def _random(*shape: int, seed: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The exercises of chapter 12: many texts."""
+"""The exercises of chapter 13: many texts."""
 
 import math
 import random
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call, compare, number
+from bertutil.course.exercises import Exercise, Wrong, call, compare, number
 
 
 def _judge_padding_share(function: Any) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from bertutil.exercises import Exercise, Wrong, call, is_right
+from bertutil.course.exercises import Exercise, Wrong, call, is_right
 
 _TINY_VOCABULARY = ["[PAD]", "the", "river", "[SEP]", "bank", "##s", "[UNK]", "was", "wide", ".", "[MASK]", "[CLS]"]
 

@@ -1,4 +1,4 @@
-"""The exercises of chapter 13: a rule, a check that can fail, a claim of one's own, and luck."""
+"""The exercises of chapter 15: a rule, a check that can fail, a claim of one's own, and luck."""
 
 import random
 from typing import Any, NamedTuple
@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bertutil import ledger
-from bertutil.exercises import Exercise, Wrong, call, compare, number
-from bertutil.ledger import FAILS, HOLDS, LIMIT, VERDICTS, Claim, claim
+from bertutil.course.exercises import Exercise, Wrong, call, compare, number
+from bertutil.course.ledger import rules
+from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, VERDICTS, Claim, claim
 
 
 class Texts(NamedTuple):
-    """The evidence of exercise 13.3: for each text its tokens, counted, and the length of the mean of its vectors."""
+    """The evidence of exercise 15.3: for each text its tokens, counted, and the length of the mean of its vectors."""
 
     n_tokens: list[int]
     lengths: list[float]
@@ -54,15 +54,15 @@ def _judge_rule(function: Any) -> None:
 
 
 def _judge_flips(function: Any) -> None:
-    @claim("x", chapter=13, needs=[("a", ">", 0), ("b", "=", "yes")], limits=[("c", "<", 0.5)])
-    def c00(evidence: Any) -> ledger.Measured:
+    @claim("x", chapter=15, needs=[("a", ">", 0), ("b", "=", "yes")], limits=[("c", "<", 0.5)])
+    def c00(evidence: Any) -> rules.Measured:
         """A claim.
 
         A test.
         """
         return {}
 
-    cases: list[tuple[dict[str, ledger.Value], str, ledger.Value, bool]] = [
+    cases: list[tuple[dict[str, rules.Value], str, ledger.Value, bool]] = [
         ({"a": 1, "b": "yes", "c": 0.9}, "a", -1, True),
         ({"a": 1, "b": "yes", "c": 0.9}, "a", 5, False),
         ({"a": 1, "b": "yes", "c": 0.9}, "c", 0.1, True),

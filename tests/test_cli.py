@@ -13,8 +13,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bertutil
-from bertutil import corpus, corpus_cli
-from bertutil.__main__ import main
+from bertutil import cli, corpus
+from bertutil.cli import main
 
 LINES = ["the river bank", "stealing money from the vault", "fishing on the Mississippi"]
 
@@ -230,7 +230,7 @@ def test_an_interrupt_that_falls_into_a_del_still_stops_the_command(run, monkeyp
             time.sleep(0.01)
 
     hook = sys.unraisablehook
-    monkeypatch.setattr(corpus_cli, "_embed", embed)
+    monkeypatch.setattr(cli, "_embed", embed)
     status, _, error = run("lines.txt", "out")
     assert status == 130
     assert "Stopped. To go on" in error
@@ -243,14 +243,14 @@ def _text(path):
 
 
 def test_help_is_quick_because_torch_is_not_loaded():
-    code = "import sys; from bertutil import corpus_cli; corpus_cli._parser(); print('torch' in sys.modules)"
+    code = "import sys; from bertutil import cli; cli._parser(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False\n"
 
 
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit):
-        corpus_cli.main(["embed", "--help"])
+        cli.main(["embed", "--help"])
     shown = capsys.readouterr().out
     for option in (
         "--model",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
+from bertutil.course.exercises import Exercise, Wrong, call
 
 Span = tuple[str, int, int]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from bertutil.course.exercises import Exercise, Wrong, call
 from bertutil.encoding import Encoding, Word
-from bertutil.exercises import Exercise, Wrong, call
 
 UNKNOWN = "[UNK]"
 

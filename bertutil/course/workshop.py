@@ -295,7 +295,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
     parser.add_argument("--chapters", type=int, nargs="+", default=[], metavar="N", help="only these; default: all")
     parser.add_argument("--slides", action="store_true", help="also OUT/slides: one HTML file a chapter, offline")
-    here = Path(__file__).resolve().parent.parent / "notebooks"
+    here = Path(__file__).resolve().parents[2] / "notebooks"
     parser.add_argument("--notebooks", type=Path, default=here, help="the folder of the chapters")
     parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
     options = parser.parse_args(arguments[1:])

@@ -1,8 +1,7 @@
-"""Chapter 13: the 38 claims of the sources, each with a measurement and a rule.
+"""Chapter 15: the 38 claims of the sources, each with a measurement and a rule.
 
 A claim is a function: its docstring says what is claimed (first paragraph) and how that is tested (second); its
-decorator has the source and the rule (see bertutil.ledger). Names that end in "at least" and "at most" are the ends
-of a 95 % bootstrap interval. The rules compare with chance or with an alternative, so they suit any BertModel with
+decorator has the source and the rule (see rules.py). Names that end in "at least" and "at most" are the ends of a 95 % bootstrap interval. The rules compare with chance or with an alternative, so they suit any BertModel with
 the vocabulary of bert-base-uncased.
 
 Sources: "article" is the BERT Word Embeddings Tutorial by Chris McCormick and Nick Ryan (2019, code updated in 2020);
@@ -19,9 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import BertTokenizer
 
-from bertutil import datasets
-from bertutil.encoding import encode
-from bertutil.evidence import (
+from bertutil.course import datasets
+from bertutil.course.ledger.evidence import (
     BANK,
     Evidence,
     ends,
@@ -33,9 +31,10 @@ from bertutil.evidence import (
     spearman_gap,
     sure,
 )
+from bertutil.course.ledger.rules import Claim, Measured, Value, claim
+from bertutil.encoding import encode
 from bertutil.fine_tuning import wilson_interval
-from bertutil.hidden_states import hidden_states
-from bertutil.ledger import Claim, Measured, Value, claim
+from bertutil.layers import hidden_states
 from bertutil.pooling import combine_layers, pool_sentences
 from bertutil.probes import bootstrap_interval, entity_counts, f1, linear_probe, neighbour_accuracy
 from bertutil.similarity import cosine_similarity, remove_mean, self_similarity

@@ -1,6 +1,6 @@
 """The exercises: each is checked on fresh inputs, answers with a reason, and gives hints in steps.
 
-A chapter's exercises stand in a module of its number, for instance `from bertutil.exercises import ch03`.
+A chapter's exercises stand in a module of its number, for instance `from bertutil.course.exercises import ch03`.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Chapter 12 on the command line: python -m bertutil embed INPUT OUT, and python -m bertutil search FOLDER QUERY."""
+"""The command line: python -m bertutil embed | search | doctor | workshop. Each command says more with --help."""
 
 import argparse
 import csv
@@ -11,6 +11,7 @@ import warnings
 from _thread import interrupt_main
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +20,31 @@ import bertutil  # torch comes with the first name that needs it: --help is quic
 TABLES = {".csv": ",", ".tsv": "\t", ".parquet": ""}  # what separates the cells
 
 
-def main(arguments: list[str]) -> int:
-    """Run a command; return its exit status: 0, 2 for an error (one line on stderr) or 130 for Ctrl-C."""
+COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]) for it
+    "embed": ("vectors for the lines of a text file, a CSV or a Parquet column, in a folder", None),
+    "search": ("the lines of such a folder that are nearest to a query", None),
+    "doctor": ("is everything here that the tutorial needs? What to do where it is not", "bertutil.course.doctor"),
+    "workshop": ("learner copies of the notebooks without solutions, and solved ones", "bertutil.course.workshop"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] not in COMMANDS:
+        asked = bool(arguments) and arguments[0] in ("-h", "--help")
+        print("usage: python -m bertutil COMMAND ...\n", file=sys.stdout if asked else sys.stderr)
+        for name, (text, _) in COMMANDS.items():
+            print(f"  {name:10} {text}", file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    _, module = COMMANDS[arguments[0]]
+    if module:  # loaded late, so that the doctor runs where torch is broken
+        return int(import_module(module).main(arguments))
+    return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command of this module: 0, 2 for an error (one line on stderr) or 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     hook, sys.unraisablehook = sys.unraisablehook, _press_again
     try:

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call
-from bertutil.exercises.ch02 import tiny_model
+from bertutil.course.exercises import Exercise, Wrong, call
+from bertutil.course.exercises.ch02 import tiny_model
 
 CUT = -1e4  # a score this low has a weight of exactly 0 after the softmax
 MASK = 103  # the id of [MASK]

@@ -87,7 +87,7 @@ def entities(part: str) -> list[Tagged]:
 
 
 def benchmark() -> dict[str, Any]:
-    """The last results of benchmarks/run.py, with the machine they were measured on (chapter 12)."""
+    """The last results of benchmarks/run.py, with the machine they were measured on (chapter 13)."""
     return dict(json.loads(_text("benchmark.json")))
 
 

@@ -1,4 +1,4 @@
-"""Chapter 13: what a checkpoint gives for the texts that several claims share; each part is computed once."""
+"""Chapter 15: what a checkpoint gives for the texts that several claims share; each part is computed once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
@@ -12,12 +12,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from bertutil import datasets, fine_tuning
+from bertutil import fine_tuning
 from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.corpus import embed
+from bertutil.course import datasets
+from bertutil.course.exercises.ch07 import RARE
 from bertutil.encoding import Encoding, encode
-from bertutil.exercises.ch07 import RARE
-from bertutil.hidden_states import hidden_states
+from bertutil.layers import hidden_states
 from bertutil.pooling import pool_sentences, pool_words
 from bertutil.probes import (
     bootstrap_interval,

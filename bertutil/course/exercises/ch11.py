@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bertutil.exercises import Exercise, Wrong, call, compare, number
+from bertutil.course.exercises import Exercise, Wrong, call, compare, number
 
 Pairs = list[tuple[str, str, int]]
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, Wrong, call, is_right
-from bertutil.exercises.ch02 import tiny_model
+from bertutil.course.exercises import Exercise, Wrong, call, is_right
+from bertutil.course.exercises.ch02 import tiny_model
 
 Run = Callable[[Tensor, Tensor], Tensor]
 

@@ -1,7 +1,7 @@
-"""Chapter 13: how a claim becomes a verdict: what is measured, and conditions on it that are data.
+"""Chapter 15: how a claim becomes a verdict: what is measured, and conditions on it that are data.
 
 A verdict is never written down. A claim is a function that measures and a rule, and the rule that is printed is the
-rule that is used. The 38 claims stand in bertutil.claims, what they share in bertutil.evidence.
+rule that is used. The 38 claims stand in claims.py, what they share in evidence.py.
 """
 
 import inspect
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from bertutil.evidence import Evidence
+    from bertutil.course.ledger.evidence import Evidence
 
 HOLDS = "holds"
 LIMIT = "holds with a limit"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bertutil.exercises import Exercise, call, compare, number
+from bertutil.course.exercises import Exercise, call, compare, number
 
 RARE = {
     "teapot": ("My aunt's teapot has a crack near the handle.", "We found a silver teapot at the flea market."),

@@ -1,0 +1,1 @@
+"""What the chapters need beside the core: data sets, exercises, figures, the ledger, doctor and workshop."""
