@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, load
-    from bertutil.corpus import Corpus, embed, embed_corpus, open_corpus
+    from bertutil.corpus import Corpus, embed_corpus, open_corpus
     from bertutil.encoding import Encoding, Word, encode, split_words
     from bertutil.engines import Embedder
     from bertutil.layers import attentions, hidden_states
+    from bertutil.packed import embed
     from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
     from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search, self_similarity
 
@@ -48,10 +49,11 @@ __all__ = [
 
 _HOME = {
     "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "load"],
-    "corpus": ["Corpus", "embed", "embed_corpus", "open_corpus"],
+    "corpus": ["Corpus", "embed_corpus", "open_corpus"],
     "encoding": ["Encoding", "Word", "encode", "split_words"],
     "engines": ["Embedder"],
     "layers": ["attentions", "hidden_states"],
+    "packed": ["embed"],
     "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
     "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search", "self_similarity"],
 }

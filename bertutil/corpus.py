@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import Bert
-from bertutil.encoding import Texts, _as_list, _in_order
-from bertutil.packed import Pieces, Recipe, Text, Vectors, check_texts, compute, make_recipe, tokenize
+from bertutil.encoding import _in_order
+from bertutil.packed import Pieces, Recipe, Text, check_texts, compute, make_recipe, tokenize
 
 # A window is what is sorted, computed and committed together, and what memory must hold: so many texts, fewer where
 # they are long or their vectors large.
@@ -30,53 +30,6 @@ WINDOW_TEXTS = 10_000
 WINDOW_CHARACTERS = 8_000_000
 WINDOW_BYTES = 64_000_000  # of vectors; a word or token is taken for four characters
 HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
-
-
-def embed(
-    bert: Bert,
-    texts: Texts,
-    *,
-    unit: str = "sentence",
-    strategy: str | None = None,
-    how: str = "mean",
-    specials: bool = False,
-    progress: bool = False,
-) -> Vectors | list[Vectors]:
-    """Return the vectors that encode, hidden_states, combine_layers and pooling give, faster.
-
-    `texts`: as encode() takes them. `unit`: "sentence" gives one float32 array [texts, features]; "word" gives a
-    list with an array [words, features] for each text, a row for each of encode()'s words (NaN for a word without
-    a piece); "token" does the same for the tokens. `strategy`: one of combine_layers(), but not "weighted"; None is
-    "sum_last_4" for words and tokens, and for sentences what the catalogue says of the checkpoint, else
-    "second_to_last". `how`: as in pool_sentences() or pool_words(). `specials`: whether [CLS] and [SEP] count.
-    `progress` shows a bar on stderr.
-
-    A text of more than bert.max_length tokens goes through windows, as with encode(too_long="window"); each of its
-    tokens counts once, from the window where it is most central. With `specials` so do the first window's [CLS] and
-    the last window's [SEP], and how="cls" is the mean of all windows' [CLS]. A text that comes again is not computed
-    again. In the company of other texts a vector differs by some 1e-6.
-
-    Raises TypeError and ValueError as encode() and combine_layers() do, and for options that do not go together, a
-    model in training mode, and a sentence without a token to pool, by its index. Method: batches without padding, no
-    layer above the highest that is needed, layers added up while they pass (bertutil.packed).
-    """
-    recipe = make_recipe(bert, unit, strategy, how, specials)
-    items = check_texts(_as_list(texts))
-    places = {item: place for place, item in enumerate(dict.fromkeys(items))}
-    pieces = list(tokenize(recipe, list(places)))
-    empty = next((place for place, one in enumerate(pieces) if recipe.has_nothing_to_pool(one)), None)
-    if empty is not None:
-        index = next(i for i, item in enumerate(items) if places[item] == empty)
-        raise ValueError(
-            f"text {index}, {items[index]!r:.40}, has no token, so there is nothing to pool: leave it out, or use "
-            "specials=True, which counts [CLS] and [SEP]"
-        )
-    with tqdm(total=len(pieces), disable=not progress, unit=" texts") as bar:
-        vectors, starts = compute(recipe, pieces, bar.update)
-    order = [places[item] for item in items]
-    if unit == "sentence":
-        return vectors[order]
-    return [vectors[starts[place] : starts[place + 1]].copy() for place in order]
 
 
 def embed_corpus(

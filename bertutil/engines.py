@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bertutil.checkpoints import Bert, load
-from bertutil.corpus import embed
+from bertutil.packed import embed
 
 
 class Embedder:

@@ -327,10 +327,10 @@ def test_quantities_as_text(value, text):
 def test_the_table_has_a_row_for_each_finding():
     entry = replace(example(), published="0.9 | x", beside=("as published",))
     measured = {"found": 0.6, "rival": 0.4, "as published": 0.8, "other": 1}
-    table = rules.as_table([entry.examine(measured)] * 2, {13: "13.ipynb"}, "some/name")
+    table = rules.as_table([entry.examine(measured)] * 2, {15: "15.ipynb"}, "some/name")
     head, rule, *rows = table.splitlines()
     here = "as published: 0.800; found: 0.600; rival: 0.400"
-    row = f"| C40 | An example of a claim. | **holds** | {here} | 0.9 / x | here | [13](13.ipynb) |"
+    row = f"| C40 | An example of a claim. | **holds** | {here} | 0.9 / x | here | [15](15.ipynb) |"
     assert rows == [row, row]
     assert rule == "| --- " * 7 + "|"
     assert head == "| id | claim | verdict | measured: some/name | published | source | chapter |"

@@ -1,349 +1,473 @@
-"""embed(): equal to the way through encode, hidden_states, combine_layers and pooling, for any text and option."""
+"""embed_corpus(): the same vectors in a folder, whatever happens on the way."""
 
+import errno
+import io
+import json
+import os
+import re
+import resource
+import shutil
+import signal
 import subprocess
 import sys
-import threading
 import time
+import warnings
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from filelock import FileLock
 from numpy.testing import assert_allclose
-from transformers.activations import ACT2FN
-from transformers.models.bert.modeling_bert import BertOutput
 
 import bertutil
-from bertutil import corpus, packed
+from bertutil import corpus
 
-ODD = [
-    "the bank.",
-    "don't state-of-the-art U.S.A. 3,141.59",
-    "cafe\u0301 \ud55c\uad6d\uc5b4 \u4f60\u597d na\u00efve",
-    "\U0001f642 \U0001f1eb\U0001f1f7 \U0001d54f",
-    "a" * 100 + " " + "a" * 101,
-    "one\x0btwo\x0cthree\x85four\x00five\ufffdsix\tseven\u2028eight\u00a0nine",
-    "he said [SEP] and [CLS] [MASK]",
-    "ab\u061d \u061dab (\U00010ead)",  # punctuation for Python and not for the tokenizer
-    "\u200b \u200b x",
-    "embeddings " * 400,  # three windows
-]
-SENTENCES = ("mean", "max", "cls", "mean_max", "last", "first")
-WORDS = ("mean", "sum", "first", "last", "max")
-STRATEGIES = [strategy for strategy in bertutil.STRATEGIES if strategy != "weighted"]
+LINES = [f"line {i % 37} about the bank {'and the river ' * (i % 11)}number {i}." for i in range(300)]
+SMALL_WINDOWS = "from bertutil import corpus; corpus.WINDOW_TEXTS = 20"
 
 
-def slow(bert, text, unit, strategy, how, specials=False):
-    """The vector or vectors of one text, as the chapters make them."""
-    encoding = bertutil.encode(bert, [text], too_long="window")
-    vectors = bertutil.combine_layers(bertutil.hidden_states(bert, encoding), strategy)
+@pytest.fixture
+def small_windows(monkeypatch):
+    monkeypatch.setattr(corpus, "WINDOW_TEXTS", 20)
+
+
+def contents(folder):
+    """Every file's bytes."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+
+
+def write(bert, lines, folder, **options):
+    return corpus.embed_corpus(bert, lines, folder, progress=False, **options)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupted(lines, after):
+    """The lines up to `after` and then an accident."""
+    yield from lines[:after]
+    raise Interrupted
+
+
+def test_the_vectors_are_embeds_and_the_lines_are_the_callers(tiny, tmp_path, small_windows):
+    made = write(tiny, LINES, tmp_path / "out")
+    assert_allclose(made.vectors, bertutil.embed(tiny, LINES), atol=1e-5)
+    assert list(made.lines) == LINES
+    assert (made.lines[7], made.lines[-1], made.lines[5:8]) == (LINES[7], LINES[-1], LINES[5:8])
+    assert (len(made.lines), made.complete, made.n_empty, made.words, made.offsets) == (300, True, 0, None, None)
+    with pytest.raises(IndexError):
+        made.lines[300]
+
+
+def test_the_vectors_are_a_plain_npy_file(tiny, tmp_path, small_windows):
+    made = write(tiny, LINES, tmp_path / "out")
+    plain = np.load(tmp_path / "out" / "vectors.npy", mmap_mode="r")
+    assert (plain.shape, plain.dtype) == ((300, 32), np.float32)
+    assert np.array_equal(plain, made.vectors)
+    assert isinstance(made.vectors, np.memmap)
+
+
+@pytest.mark.parametrize(("unit", "specials"), [("word", False), ("token", False), ("token", True)])
+def test_words_and_tokens_have_offsets_and_names(tiny, tmp_path, small_windows, unit, specials):
+    lines = [*LINES, "", "don't \u200b stop.", ["given", "words"]]
+    with pytest.warns(UserWarning, match="1 lines without a token") if not specials else warnings.catch_warnings():
+        made = write(tiny, lines, tmp_path / "out", unit=unit, specials=specials)
+    expected = bertutil.embed(tiny, lines, unit=unit, specials=specials)
+    assert made.offsets.tolist() == [0, *np.cumsum([len(vectors) for vectors in expected])]
+    for i, vectors in enumerate(expected):
+        assert_allclose(made.vectors[made.offsets[i] : made.offsets[i + 1]], vectors, atol=1e-5)
+    encoding = bertutil.encode(tiny, lines)
     if unit == "word":
-        return bertutil.pool_words(vectors, encoding, how)[0].numpy()
-    if how == "cls":
-        return vectors[:, 0].mean(dim=0).numpy()
-    wanted = encoding.central.clone()
-    if specials:
-        wanted[0, 0] = wanted[-1, encoding.attention_mask[-1].sum() - 1] = True
-    tokens = vectors[wanted][None]
-    if unit == "token":
-        return tokens[0].numpy()
-    return bertutil.pool_sentences(tokens, torch.ones(tokens.shape[:2]), how)[0].numpy()
+        assert list(made.words) == [[word.text for word in words] for words in encoding.words]
+    else:
+        assert list(made.words) == [tokens if specials else tokens[1:-1] for tokens in encoding.tokens]
+    assert made.lines[-1] == ["given", "words"]
 
 
-def assert_equal_to_the_slow_way(bert, texts, unit, strategy, how, specials=False):
-    fast = corpus.embed(bert, texts, unit=unit, strategy=strategy, how=how, specials=specials)
-    assert len(fast) == len(texts)
-    for text, vectors in zip(texts, fast, strict=True):
-        assert vectors.dtype == np.float32
-        atol = 1e-5 * (bert.n_layers if strategy.startswith("sum") else 1)  # rounding adds up, too
-        assert_allclose(vectors, slow(bert, text, unit, strategy, how, specials), rtol=1e-5, atol=atol)
+def test_an_empty_line_is_a_row_of_nan_and_counted(tiny, tmp_path):
+    with pytest.warns(UserWarning, match="2 lines without a token have a row of NaN"):
+        made = write(tiny, ["a", "", "b", "\u200b"], tmp_path / "out")
+    assert np.isnan(made.vectors).all(axis=1).tolist() == [False, True, False, True]
+    assert made.n_empty == corpus.open_corpus(tmp_path / "out").n_empty == 2
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("unit", ["sentence", "word", "token"])
-def test_every_strategy_gives_what_the_slow_way_gives(tiny, unit, strategy):
-    assert_equal_to_the_slow_way(tiny, ODD, unit, strategy, "mean")
+@pytest.mark.parametrize("unit", ["sentence", "word"])
+def test_an_empty_file_gives_an_empty_corpus(tiny, tmp_path, unit):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    made = write(tiny, tmp_path / "empty.txt", tmp_path / "out", unit=unit)
+    assert (made.vectors.shape, list(made.lines), made.complete) == ((0, 32), [], True)
+    assert np.load(tmp_path / "out" / "vectors.npy").shape == (0, 32)
 
 
-@pytest.mark.parametrize("specials", [False, True])
-@pytest.mark.parametrize("how", SENTENCES)
-def test_every_sentence_pooling_gives_what_the_slow_way_gives(tiny, how, specials):
-    assert_equal_to_the_slow_way(tiny, ODD, "sentence", "last", how, specials)
+def test_only_line_ends_are_cut_off_a_line_of_a_file(tiny, tmp_path):
+    data = "\ufeffone\r\ntwo\x0b\x0c\x85\u2028 still two\n three \n\r\nmac\rstays\nno end".encode()  # with a BOM
+    (tmp_path / "lines.txt").write_bytes(data)
+    with pytest.warns(UserWarning, match="1 lines without a token"):
+        made = write(tiny, str(tmp_path / "lines.txt"), tmp_path / "out")
+    assert list(made.lines) == ["one", "two\x0b\x0c\x85\u2028 still two", " three ", "", "mac\rstays", "no end"]
 
 
-@pytest.mark.parametrize("how", WORDS)
-def test_every_word_pooling_gives_what_the_slow_way_gives(tiny, how):
-    assert_equal_to_the_slow_way(tiny, ODD, "word", "sum_last_4", how)
+@pytest.mark.parametrize("newline", [None, ""])
+def test_an_open_text_file_gives_the_same_lines_as_its_path(tiny, tmp_path, newline):
+    (tmp_path / "lines.txt").write_bytes(b"one\r\n two \nno end")
+    with (tmp_path / "lines.txt").open(encoding="utf-8", newline=newline) as stream:
+        assert list(write(tiny, stream, tmp_path / "out").lines) == ["one", " two ", "no end"]
 
 
-def test_tokens_with_specials_have_cls_first_and_sep_last(tiny):
-    assert_equal_to_the_slow_way(tiny, [*ODD, ""], "token", "last", "mean", specials=True)
+def test_invalid_utf8_is_refused_by_line_and_byte_or_replaced(tiny, tmp_path):
+    (tmp_path / "latin1.txt").write_bytes("good\nna\u00efve\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"line 2, byte 3: 0xef is not valid UTF-8.*errors='replace'"):
+        write(tiny, tmp_path / "latin1.txt", tmp_path / "out")
+    made = write(tiny, tmp_path / "latin1.txt", tmp_path / "replaced", errors="replace")
+    assert list(made.lines) == ["good", "na\ufffdve"]
+    with pytest.raises(ValueError, match="errors is 'ignore'"):
+        write(tiny, [], tmp_path / "other", errors="ignore")
 
 
-@pytest.mark.parametrize("unit", ["sentence", "word", "token"])
-def test_the_default_checkpoint_gives_what_the_slow_way_gives(bert, unit):
-    assert_equal_to_the_slow_way(bert, ODD[:-1], unit, "sum_last_4", "mean")
+def test_what_is_not_text_is_refused_by_its_index(tiny, tmp_path, small_windows):
+    with pytest.raises(TypeError, match="text 30 is None"):
+        write(tiny, [*LINES[:30], None], tmp_path / "out")
 
 
-words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-texts = st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.lists(words, max_size=8))
-
-
-@settings(deadline=None, max_examples=100)
-@given(batch=st.lists(texts, max_size=6), unit=st.sampled_from(["sentence", "word", "token"]), data=st.data())
-def test_any_texts_give_what_the_slow_way_gives(tiny, batch, unit, data):
-    how = data.draw(st.sampled_from(packed.HOWS[unit]))
-    specials = unit == "sentence" or (unit == "token" and data.draw(st.booleans()))
-    assert_equal_to_the_slow_way(tiny, batch, unit, data.draw(st.sampled_from(STRATEGIES)), how, specials)
-
-
-@pytest.mark.no_cover
-def test_the_pieces_of_every_code_point_are_encodes(tiny):
-    recipe = packed.make_recipe(tiny, "sentence", None, "mean", True)
-    points = [chr(i) for i in range(sys.maxunicode + 1) if not 0xD800 <= i < 0xE000]
-    common = [point for point in points if packed._needs_no_words(point)]  # the others go encode's own way
-    lines = [" ".join(f"a{c} {c}b.{c}\u0301" for c in common[i : i + 20]) for i in range(0, len(common), 20)]
-    assert len(common) > 40_000
-    for line, found, expected in zip(lines, packed.tokenize(recipe, lines), packed._pieces(tiny, lines), strict=True):
-        assert np.array_equal(found.ids, expected.ids), ascii(line)
-        assert not len(found.word_of)
+@pytest.mark.parametrize("lines", [{"a", "b"}, {"a": "b"}, pd.DataFrame({"text": ["a"]}), None])
+def test_what_gives_no_lines_in_an_order_is_refused_and_leaves_no_folder(tiny, tmp_path, lines):
+    with pytest.raises(TypeError, match=r"in their order|give the column|empty cell"):
+        write(tiny, lines, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.no_cover
-def test_every_code_point_has_a_finite_vector_in_a_text(tiny):
-    points = [chr(i) for i in range(sys.maxunicode + 1) if not 0xD800 <= i < 0xE000]
-    lines = ["a" + "".join(points[i : i + 250]) for i in range(0, len(points), 250)]
-    assert np.isfinite(corpus.embed(tiny, lines, strategy="embeddings")).all()
+def test_one_line_of_a_million_words_is_one_vector(tiny, tmp_path):
+    line = "the river bank " * 333_334
+    made = write(tiny, ["a", line, "b"], tmp_path / "out", strategy="embeddings")
+    assert np.isfinite(made.vectors).all()
+    assert made.lines[1] == line
+    repeated = bertutil.embed(tiny, "the river bank " * 10_000, strategy="embeddings")
+    assert bertutil.cosine_similarity(made.vectors[1].copy(), repeated).item() > 0.999
 
 
-def test_a_users_own_token_with_a_space_is_treated_as_encode_treats_it(tiny_folder):
-    bert = bertutil.load(tiny_folder)
-    bert.tokenizer.backend_tokenizer.add_tokens(["new york"])
-    assert_equal_to_the_slow_way(bert, ["in new york now"], "sentence", "embeddings", "first")
-    # the id of "new york" is none of the model's, so that using it would raise
+def test_equal_lines_are_computed_once_a_window(tiny, tmp_path):
+    start = time.perf_counter()
+    made = write(tiny, ["equal lines"] * 100_000, tmp_path / "out")
+    assert time.perf_counter() - start < 30
+    assert len(made.vectors) == 100_000
+    assert (made.vectors == made.vectors[0]).all()
 
 
-def test_a_text_of_several_chunks_is_tokenized_as_a_whole(tiny, monkeypatch):
-    monkeypatch.setattr(packed, "CHUNK", 40)
-    given = ["a"] * 30 + ["embeddings"] * 20
-    assert_equal_to_the_slow_way(tiny, [ODD[1] * 5, "x" * 100, "embeddings " * 300, given], "word", "last", "mean")
+@pytest.mark.parametrize("unit", ["sentence", "word"])
+@pytest.mark.parametrize("after", [0, 5, 20, 133, 300])
+def test_an_interrupted_call_goes_on_to_the_same_bytes(tiny, tmp_path, small_windows, unit, after):
+    write(tiny, LINES, tmp_path / "whole", unit=unit)
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, after), tmp_path / "out", unit=unit)
+    partial = corpus.open_corpus(tmp_path / "out")
+    assert (len(partial.lines), partial.complete) == (max(0, after - 1) // 20 * 20, False)
+    write(tiny, iter(LINES), tmp_path / "out", unit=unit)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_a_vector_does_not_depend_on_the_company(tiny):
-    alone = np.concatenate([corpus.embed(tiny, [text]) for text in ODD])
-    assert_allclose(corpus.embed(tiny, ODD), alone, atol=1e-5)
-    assert_allclose(corpus.embed(tiny, ODD[::-1]), alone[::-1], atol=1e-5)
+@pytest.mark.parametrize("unit", ["sentence", "word"])
+def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bytes(tiny_folder, tmp_path, unit):
+    """Five folders for each unit, each killed twice: twenty moments."""
+    (tmp_path / "lines.txt").write_text("\n".join(LINES), encoding="utf-8")
+    code = f"""
+import os, random, signal, time
+import torch
+torch.set_num_threads(1)
+import bertutil
+{SMALL_WINDOWS}
+bert = bertutil.load({str(tiny_folder)!r})
+
+def run(out):
+    corpus.embed_corpus(bert, {str(tmp_path / "lines.txt")!r}, out, progress=False, unit={unit!r})
+
+start = time.perf_counter()
+run({str(tmp_path / "whole")!r})
+duration = time.perf_counter() - start
+chance = random.Random(0)
+for i in range(5):
+    for _ in range(2):
+        child = os.fork()
+        if not child:
+            run({str(tmp_path)!r} + f"/out{{i}}")
+            os._exit(0)
+        time.sleep(chance.uniform(0, duration))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    run({str(tmp_path)!r} + f"/out{{i}}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    whole = contents(tmp_path / "whole")
+    assert json.loads(whole["corpus.json"])["n_lines"] == 300
+    for i in range(5):
+        assert contents(tmp_path / f"out{i}") == whole
 
 
-def test_the_defaults_are_the_catalogues_strategy_and_the_sum_of_the_last_four(bert, tiny):
-    assert_allclose(corpus.embed(bert, "a bank"), corpus.embed(bert, "a bank", strategy="last"))
-    assert_allclose(corpus.embed(tiny, "a bank"), corpus.embed(tiny, "a bank", strategy="second_to_last"))
-    words, expected = (corpus.embed(bert, "a bank", unit="word", strategy=s)[0] for s in (None, "sum_last_4"))
-    assert_allclose(words, expected)
+def test_a_full_disk_leaves_a_folder_that_can_be_resumed(tiny, tmp_path, small_windows):
+    write(tiny, LINES, tmp_path / "whole")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"while writing .*vectors\.npy; what was committed stays"):
+            write(tiny, LINES, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert 0 < len(corpus.open_corpus(tmp_path / "out").lines) < 300
+    write(tiny, LINES, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_with_specials_and_the_last_layer_it_equals_sentence_transformers(bert):
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-
-    from bertutil.checkpoints import CATALOGUE, _locate
-
-    transformer = Transformer(str(_locate("minilm", CATALOGUE["minilm"])))
-    peer = SentenceTransformer(modules=[transformer, Pooling(bert.hidden_size)], device="cpu")
-    lines = [*ODD[:4], "a plain sentence about a river bank"]
-    assert_allclose(corpus.embed(bert, lines, strategy="last", specials=True), peer.encode(lines), atol=1e-5)
-
-
-def test_one_str_is_one_text_and_no_text_gives_no_row(tiny):
-    assert corpus.embed(tiny, "a bank").shape == (1, 32)
-    assert corpus.embed(tiny, []).shape == (0, 32)
-    assert corpus.embed(tiny, [], how="mean_max", strategy="concat_last_4").shape == (0, 256)
-    assert corpus.embed(tiny, [], unit="word") == []
-    assert corpus.embed(tiny, "", unit="word")[0].shape == corpus.embed(tiny, "", unit="token")[0].shape == (0, 32)
-
-
-def test_a_word_without_a_piece_is_nan(tiny):
-    (vectors,) = corpus.embed(tiny, "a \u200b b", unit="word")
-    assert np.isnan(vectors).all(axis=1).tolist() == [False, True, False]
+def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path, small_windows):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system takes root")
+    try:
+        with pytest.raises(OSError, match=r"No space left.*what was committed stays") as caught:
+            write(tiny, LINES, disk / "out")
+        assert caught.value.errno == errno.ENOSPC
+        assert 0 < len(corpus.open_corpus(disk / "out").lines) < 300
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+        write(tiny, LINES, disk / "out")
+        write(tiny, LINES, tmp_path / "whole")
+        assert contents(disk / "out") == contents(tmp_path / "whole")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_equal_texts_are_computed_once_and_share_no_memory(tiny, monkeypatch):
-    computed = []
-    run = packed._run_packed
-    monkeypatch.setattr(packed, "_run_packed", lambda recipe, rows: computed.extend(rows) or run(recipe, rows))
-    vectors = corpus.embed(tiny, ["equal lines"] * 100_000)
-    assert (len(computed), vectors.shape) == (1, (100_000, 32))
-    assert (vectors == vectors[0]).all()
-    one, two = corpus.embed(tiny, ["equal lines"] * 2, unit="word")
-    assert not np.shares_memory(one, two)
+def test_a_disk_without_room_for_the_record_says_what_stays(tiny, tmp_path, small_windows, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus.os, "replace", full)
+        with pytest.raises(OSError, match=r"No space left.*corpus\.json; what was committed stays"):
+            write(tiny, LINES, tmp_path / "out")
+    assert write(tiny, LINES, tmp_path / "out").complete
 
 
-def test_no_layer_above_the_highest_needed_is_computed(tiny):
-    layers = packed._packed_layers(tiny.model)
-    calls = []
-    handles = [layer.register_forward_hook(lambda *_, i=i: calls.append(i)) for i, layer in enumerate(layers)]
-    corpus.embed(tiny, "a bank", strategy="second_to_last")
-    corpus.embed(tiny, "a bank", strategy="embeddings")
-    for handle in handles:
-        handle.remove()
-    assert calls == [0, 1]
+def test_going_on_with_another_version_of_a_library_is_said(tiny, tmp_path, small_windows, monkeypatch):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out")
+    monkeypatch.setattr(corpus, "version", lambda name: "99" if name == "torch" else version(name))
+    with pytest.warns(UserWarning, match=r"was begun with torch .*, now 99: the vectors from here on can differ"):
+        assert write(tiny, LINES, tmp_path / "out").complete
+    with warnings.catch_warnings(action="error"):  # nothing is computed for a complete one
+        write(tiny, LINES, tmp_path / "out")
 
 
-def test_half_precision_is_pooled_in_float32(tiny_folder):
-    half = bertutil.load(tiny_folder, dtype=torch.bfloat16)
-    vectors = corpus.embed(half, "the embeddings of a bank", strategy="last")
-    states = bertutil.hidden_states(half, bertutil.encode(half, "the embeddings of a bank"))
-    assert vectors.dtype == np.float32
-    assert_allclose(vectors[0], states[0, 1:-1, -1].float().mean(dim=0), atol=0.02)
-    assert not np.array_equal(vectors, torch.from_numpy(vectors).bfloat16().float())  # nothing was rounded again
+def test_a_complete_folder_is_checked_and_returned_without_computing(tiny, tmp_path, small_windows, monkeypatch):
+    write(tiny, LINES, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr(corpus, "compute", None)
+    assert write(tiny, LINES, tmp_path / "out").complete
+    assert contents(tmp_path / "out") == before
 
 
-def test_bfloat16_is_near_float32_on_the_default_checkpoint(bert):
-    half = bertutil.load("minilm", dtype=torch.bfloat16)
-    full, low = (corpus.embed(one, ODD[:4]) for one in (bert, half))
-    assert bertutil.cosine_similarity(full, low).diagonal().min() > 0.999
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize("change", ["another line", "fewer lines"])
+def test_another_input_is_refused(tiny, tmp_path, small_windows, complete, change):
+    if complete:
+        write(tiny, LINES, tmp_path / "out")
+    else:
+        with pytest.raises(Interrupted):
+            write(tiny, interrupted(LINES, 130), tmp_path / "out")
+    other = ["other", *LINES[1:]] if change == "another line" else LINES[:50]
+    with pytest.raises(ValueError, match="begun with another input"):
+        write(tiny, other, tmp_path / "out")
+
+
+def test_more_lines_than_a_complete_corpus_has_are_refused(tiny, tmp_path, small_windows):
+    write(tiny, LINES, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"is complete with 300 lines, and this input has more.*another one"):
+        write(tiny, [*LINES, "more"], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"unit": "letter"}, "unit is 'letter'"),
-        ({"how": "sum"}, "how is 'sum'; for unit='sentence'.*'mean_max'"),
-        ({"unit": "word", "how": "cls"}, "how is 'cls'"),
-        ({"unit": "token", "how": "max"}, "for unit='token' it must be 'mean'"),
-        ({"unit": "word", "specials": True}, "are no words"),
-        ({"strategy": "weighted"}, "embed has no weights"),
-        ({"strategy": "last_four"}, "unknown strategy 'last_four'"),
+        ({"how": "max"}, "how 'mean', now 'max'"),
+        ({"strategy": "last"}, "strategy 'second_to_last', now 'last'"),
+        ({"specials": True}, "specials False, now True"),
+        ({"unit": "word"}, "unit 'sentence', now 'word'"),
     ],
 )
-def test_options_that_do_not_exist_or_go_together_are_refused(tiny, options, message):
+def test_other_settings_are_refused_by_name(tiny, tmp_path, options, message):
+    write(tiny, LINES[:20], tmp_path / "out")
     with pytest.raises(ValueError, match=message):
-        corpus.embed(tiny, "a bank", **options)
+        write(tiny, LINES[:20], tmp_path / "out", **options)
 
 
-@pytest.mark.parametrize(
-    ("texts", "error", "message"),
-    [
-        (["a", "b", "", ""], ValueError, "text 2, '', has no token.*specials=True"),
-        (["a", "\u200b"], ValueError, "text 1.*no token"),
-        (["a", None], TypeError, "text 1 is None"),
-        (["a", float("nan")], TypeError, "text 1 is nan"),
-        (["a", "b\ud800"], ValueError, "text 1 has a lone surrogate"),
-        (["a", ["b", 3]], TypeError, "text 1, word 1 is 3"),
-        (b"bytes", TypeError, "text 0 is b'bytes'"),
-        (pd.DataFrame({"text": ["a"]}), TypeError, "a DataFrame; give the column"),
-    ],
-)
-def test_what_has_no_vector_is_refused_by_its_index(tiny, texts, error, message):
-    with pytest.raises(error, match=message):
-        corpus.embed(tiny, texts)
+def test_other_weights_are_refused(tiny, tiny_folder, tmp_path):
+    write(tiny, LINES[:20], tmp_path / "out")
+    other = bertutil.load(tiny_folder)
+    other.model.encoder.layer[0].output.dense.bias.data += 1
+    with pytest.raises(ValueError, match="other settings: checkpoint"):
+        write(other, LINES[:20], tmp_path / "out")
 
 
-def test_a_model_in_training_mode_and_left_padding_are_refused(tiny_folder):
-    bert = bertutil.load(tiny_folder)
-    bert.tokenizer.padding_side = "left"
-    with pytest.raises(ValueError, match="pads on the left"):
-        corpus.embed(bert, "a bank")
-    bert.model.train()
-    with pytest.raises(ValueError, match="training mode"):
-        corpus.embed(bert, "a bank")
+@pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])
+def test_a_file_truncated_by_hand_is_refused(tiny, tmp_path, small_windows, name):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
+    size = json.loads((tmp_path / "out" / "corpus.json").read_text())["files"][name]["bytes"]
+    os.truncate(tmp_path / "out" / name, size - 1)
+    for attempt in (
+        lambda: corpus.open_corpus(tmp_path / "out"),
+        lambda: write(tiny, LINES, tmp_path / "out", unit="word"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} is damaged"):
+            attempt()
 
 
-def test_the_models_own_attention_and_weights_stay_as_they_are(tiny_folder):
-    bert = bertutil.load(tiny_folder, attention="eager")
-    corpus.embed(bert, "a bank")
-    assert bert.model.config._attn_implementation == "eager"
-    weights = [*packed._packed_layers(bert.model).parameters()]
-    assert all(a is b for a, b in zip(weights, bert.model.encoder.parameters(), strict=True))
+@pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])
+def test_a_file_changed_by_hand_is_refused(tiny, tmp_path, small_windows, name):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
+    with (tmp_path / "out" / name).open("r+b") as stream:
+        stream.seek(200)
+        byte = stream.read(1)
+        stream.seek(200)
+        stream.write(bytes([byte[0] ^ 1]))
+    with pytest.raises(ValueError, match=f"{name} was changed after it was written"):
+        write(tiny, LINES, tmp_path / "out", unit="word")
 
 
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_every_activation_gives_its_own_vectors_and_stays_in_the_model(tiny_folder, activation):
-    bert = bertutil.load(tiny_folder)
-    layers, own = bert.model.encoder.layer, ACT2FN[activation]
-    for layer in layers:
-        layer.intermediate.intermediate_act_fn = own
-    assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
-    assert all(layer.intermediate.intermediate_act_fn is own for layer in layers)
+def test_a_damaged_record_and_a_folder_of_something_else_are_refused(tiny, tmp_path):
+    with pytest.raises(ValueError, match="holds no corpus"):
+        corpus.open_corpus(tmp_path)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"not empty \(thesis.txt is in it\)"):
+        write(tiny, LINES, tmp_path)
+    (tmp_path / "corpus.json").write_text("{")
+    with pytest.raises(ValueError, match=r"corpus\.json is damaged"):
+        corpus.open_corpus(tmp_path)
+    (tmp_path / "corpus.json").write_text('{"settings": {}}')  # whose sha256 is missing
+    with pytest.raises(ValueError, match="damaged or another program's"):
+        corpus.open_corpus(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
-def test_an_output_module_of_the_users_own_keeps_its_forward(tiny_folder):
-    class Doubled(BertOutput):
-        def forward(self, hidden_states, input_tensor):
-            return 2 * super().forward(hidden_states, input_tensor)
-
-    bert = bertutil.load(tiny_folder)
-    for layer in bert.model.encoder.layer:
-        layer.output.__class__ = Doubled
-    assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
-
-
-def test_hooks_of_a_layers_modules_are_called(tiny_folder):
-    bert = bertutil.load(tiny_folder)
-    for layer in bert.model.encoder.layer:
-        layer.output.register_forward_hook(lambda module, inputs, state: 2 * state)
-    assert_equal_to_the_slow_way(bert, ["a bank", "the river bank"], "sentence", "last", "mean")
+@pytest.mark.parametrize("name", ["n_lines", "n_vectors", "n_empty", "bytes"])
+def test_a_digit_changed_in_the_record_is_refused(tiny, tmp_path, small_windows, name):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
+    record = (tmp_path / "out" / "corpus.json").read_text()
+    (tmp_path / "out" / "corpus.json").write_text(re.sub(rf'("{name}": )\d', r"\g<1>7", record, count=1))
+    for attempt in (
+        lambda: corpus.open_corpus(tmp_path / "out"),
+        lambda: write(tiny, LINES, tmp_path / "out", unit="word"),
+    ):
+        with pytest.raises(ValueError, match=r"corpus\.json is damaged"):
+            attempt()
 
 
-def test_weights_that_change_or_are_replaced_are_seen(tiny_folder):
-    bert = bertutil.load(tiny_folder)
-    corpus.embed(bert, "a bank")
-    with torch.no_grad():
-        bert.model.encoder.layer[0].output.dense.weight.mul_(3)
-    assert_equal_to_the_slow_way(bert, ["a bank"], "sentence", "last", "mean")
-    bert.model.encoder.layer[1].output.dense.weight = torch.nn.Parameter(torch.zeros(32, 64))
-    assert_equal_to_the_slow_way(bert, ["a bank"], "sentence", "last", "mean")
+def test_a_damaged_npy_header_is_mended(tiny, tmp_path, small_windows):
+    write(tiny, LINES, tmp_path / "out", unit="word")
+    whole = contents(tmp_path / "out")
+    for name in ("vectors.npy", "offsets.npy"):
+        (tmp_path / "out" / name).write_bytes(b"?" * 128 + whole[name][128:])
+    write(tiny, LINES, tmp_path / "out", unit="word")
+    assert contents(tmp_path / "out") == whole
 
 
-def test_eight_threads_get_what_one_gets(tiny):
-    lines = [f"{text} {i}" for i in range(20) for text in ODD[:-1]]
-    expected = corpus.embed(tiny, lines)
-    found = [None] * 8
-
-    def work(i):
-        found[i] = corpus.embed(tiny, lines)
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for vectors in found:
-        assert_allclose(vectors, expected, atol=1e-6)
+def test_a_call_that_fails_before_its_first_window_binds_nothing(tiny, tmp_path, small_windows):
+    with pytest.raises(FileNotFoundError):
+        write(tiny, tmp_path / "typo.txt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 5), tmp_path / "out", unit="word")
+    write(tiny, LINES, tmp_path / "out", how="max", resume=False)
+    write(tiny, LINES, tmp_path / "whole", how="max")
+    ours, whole = contents(tmp_path / "out"), contents(tmp_path / "whole")
+    assert {name: ours[name] for name in whole} == whole
 
 
-def test_the_bar_is_shown_on_request_only(tiny, capsys):
-    corpus.embed(tiny, ODD)
-    assert capsys.readouterr().err == ""
-    corpus.embed(tiny, ODD, progress=True)
-    assert f"{len(ODD)}/{len(ODD)}" in capsys.readouterr().err
+def test_without_resume_an_existing_corpus_is_refused_and_stays(tiny, tmp_path):
+    write(tiny, LINES[:20], tmp_path / "out", resume=False)
+    before = contents(tmp_path / "out")
+    with pytest.raises(ValueError, match="holds a corpus already"):
+        write(tiny, LINES[:20], tmp_path / "out", resume=False)
+    assert contents(tmp_path / "out") == before
 
 
-def test_one_short_sentence_costs_little_more_than_the_bare_model(bert):
-    """The target is 1.3 on a quiet machine; a busy one gets some room."""
-    text = "After stealing money from the bank vault, the bank robber was seen fishing on the river."
-
-    @torch.no_grad()
-    def bare():
-        bert.model(**bert.tokenizer(text, return_tensors="pt"))
-
-    def fast():
-        corpus.embed(bert, text)
-
-    times = {bare: [], fast: []}
-    for _ in range(30):
-        for way, seconds in times.items():
-            start = time.perf_counter()
-            way()
-            seconds.append(time.perf_counter() - start)
-    ratio = np.median(times[fast]) / np.median(times[bare])
-    print(f"one short sentence: {ratio:.2f} times the bare model call")
-    assert ratio < 2
+def test_a_second_process_on_the_folder_is_refused(tiny, tmp_path):
+    (tmp_path / "out").mkdir()
+    code = f"""
+import filelock
+with filelock.FileLock({str(tmp_path / "out" / ".lock")!r}):
+    print("locked", flush=True)
+    input()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(ValueError, match="another process is writing"):
+            write(tiny, LINES[:20], tmp_path / "out")
+        other.communicate("\n")
+    assert write(tiny, LINES[:20], tmp_path / "out").complete
+    with FileLock(tmp_path / "out" / ".lock", timeout=0):  # the lock was given back
+        assert corpus.open_corpus(tmp_path / "out").complete  # and reading needs none
 
 
-def test_importing_bertutil_loads_no_torch():
-    code = "import bertutil, sys; print('torch' in sys.modules, 'embed' in dir(bertutil))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "False True\n"
+MEMORY = """
+import re, sys
+import torch; torch.set_num_threads(1)
+import bertutil
+bert = bertutil.load({folder!r})
+lines = (f"short line {{i}}" for i in range(int(sys.argv[1])))
+bertutil.embed_corpus(bert, lines, sys.argv[2], strategy="embeddings", progress=False)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)  # ru_maxrss counts the parent
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak is read from /proc")
+def test_memory_does_not_grow_with_the_corpus(tiny_folder, tmp_path):
+    peak = {}
+    for n in (2_000, 200_000):
+        code = [sys.executable, "-c", MEMORY.format(folder=str(tiny_folder)), str(n), str(tmp_path / str(n))]
+        done = subprocess.run(code, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        peak[n] = float(done.stdout)
+    print(f"peak memory: {peak}")
+    assert peak[200_000] - peak[2_000] < 150
+
+
+def test_windows_are_bounded_by_texts_characters_and_vectors(tiny, monkeypatch):
+    def sizes(unit, texts):
+        recipe = corpus.make_recipe(tiny, unit, "last", "mean", False)
+        return [len(window) for window in corpus.make_windows(recipe, iter(texts))]
+
+    monkeypatch.setattr(corpus, "WINDOW_TEXTS", 4)
+    monkeypatch.setattr(corpus, "WINDOW_CHARACTERS", 100)
+    assert sizes("sentence", ["abc"] * 9) == [4, 4, 1]
+    assert sizes("sentence", ["x" * 60, "x" * 40, "x" * 41, "x" * 500, "x"]) == [2, 1, 1, 1]
+    monkeypatch.setattr(corpus, "WINDOW_BYTES", 2 * 4 * 32)  # two vectors
+    assert sizes("sentence", ["abc"] * 5) == [2, 2, 1]
+    assert sizes("word", ["abc"] * 5) == [2, 2, 1]
+
+
+def test_progress_is_plain_lines_where_stderr_is_no_terminal(tiny, tmp_path, monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    (tmp_path / "lines.txt").write_text("\n".join(LINES), encoding="utf-8")
+    corpus.embed_corpus(tiny, tmp_path / "lines.txt", tmp_path / "out")
+    assert "\r" not in log.getvalue()
+    assert log.getvalue().splitlines()[-1].startswith("300 of 300 lines, ")
+
+
+def test_progress_is_a_bar_with_rate_and_time_left_on_a_terminal(tiny, tmp_path, monkeypatch, small_windows):
+    log = io.StringIO()
+    log.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", log)
+    with pytest.raises(Interrupted):
+        corpus.embed_corpus(tiny, interrupted(LINES, 130), tmp_path / "out")
+    corpus.embed_corpus(tiny, LINES, tmp_path / "out")
+    last = log.getvalue().split("\r")[-1]
+    assert re.search(r"100%.*300/300 \[\d+:\d+<00:00, .*lines/s\]", last), last
+    assert "| 120/300 [" in log.getvalue()  # where the interrupted call had stopped

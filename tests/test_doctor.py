@@ -28,7 +28,7 @@ def process(*arguments, interpreter=(sys.executable,), path=(), only=None, **var
     """Run the doctor in a Python of its own, whole or one check only."""
     environment = {name: value for name, value in os.environ.items() if name not in SWITCHES} | variables
     environment["PYTHONPATH"] = os.pathsep.join(map(str, [*path, ROOT]))
-    code = "import sys; from bertutil import doctor\n"
+    code = "import sys; from bertutil.course import doctor\n"
     code += f"doctor.CHECKS = (doctor.check_{only},)\n" if only else ""
     code += "raise SystemExit(doctor.main(['doctor', *sys.argv[1:]]))"
     return subprocess.run(

@@ -36,7 +36,9 @@ def gather(source: Path) -> None:
     (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
     (source / "_modules.md").write_text("\n".join(pages), encoding="utf-8")
-    (source / "_plots.md").write_text(reference(ROOT / "bertutil/course/plots/__init__.py", exported), encoding="utf-8")
+    (source / "_plots.md").write_text(
+        reference(ROOT / "bertutil/course/plots/__init__.py", exported), encoding="utf-8"
+    )
 
 
 def cards(readme: str) -> str:

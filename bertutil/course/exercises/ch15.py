@@ -62,7 +62,7 @@ def _judge_flips(function: Any) -> None:
         """
         return {}
 
-    cases: list[tuple[dict[str, rules.Value], str, ledger.Value, bool]] = [
+    cases: list[tuple[dict[str, rules.Value], str, rules.Value, bool]] = [
         ({"a": 1, "b": "yes", "c": 0.9}, "a", -1, True),
         ({"a": 1, "b": "yes", "c": 0.9}, "a", 5, False),
         ({"a": 1, "b": "yes", "c": 0.9}, "c", 0.1, True),

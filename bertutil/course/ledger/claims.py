@@ -1,8 +1,9 @@
 """Chapter 15: the 38 claims of the sources, each with a measurement and a rule.
 
 A claim is a function: its docstring says what is claimed (first paragraph) and how that is tested (second); its
-decorator has the source and the rule (see rules.py). Names that end in "at least" and "at most" are the ends of a 95 % bootstrap interval. The rules compare with chance or with an alternative, so they suit any BertModel with
-the vocabulary of bert-base-uncased.
+decorator has the source and the rule (see rules.py). Names that end in "at least" and "at most" are the ends of a
+95 % bootstrap interval. The rules compare with chance or with an alternative, so they suit any BertModel with the
+vocabulary of bert-base-uncased.
 
 Sources: "article" is the BERT Word Embeddings Tutorial by Chris McCormick and Nick Ryan (2019, code updated in 2020);
 the first and the second answer are those to question 67914 of datascience.stackexchange.com.

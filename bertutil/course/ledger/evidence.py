@@ -14,11 +14,11 @@ from torch import Tensor
 
 from bertutil import fine_tuning
 from bertutil.checkpoints import CATALOGUE, Bert
-from bertutil.corpus import embed
 from bertutil.course import datasets
 from bertutil.course.exercises.ch07 import RARE
 from bertutil.encoding import Encoding, encode
 from bertutil.layers import hidden_states
+from bertutil.packed import embed
 from bertutil.pooling import pool_sentences, pool_words
 from bertutil.probes import (
     bootstrap_interval,
