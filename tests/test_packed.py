@@ -16,7 +16,7 @@ from transformers.activations import ACT2FN
 from transformers.models.bert.modeling_bert import BertOutput
 
 import bertutil
-from bertutil import corpus, packed
+from bertutil import packed
 
 ODD = [
     "the bank.",
