@@ -10,12 +10,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, load
+    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, SentenceRecipe, load
     from bertutil.corpus import Corpus, embed_corpus, open_corpus
-    from bertutil.encoding import Encoding, Word, encode, split_words
+    from bertutil.encoding import Encoding, Word, encode
     from bertutil.engines import Embedder
     from bertutil.layers import attentions, hidden_states
     from bertutil.packed import embed
+    from bertutil.pieces import split_words
     from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
     from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search, self_similarity
 
@@ -28,6 +29,7 @@ __all__ = [
     "Corpus",
     "Embedder",
     "Encoding",
+    "SentenceRecipe",
     "Word",
     "attentions",
     "combine_layers",
@@ -48,12 +50,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "load"],
+    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "SentenceRecipe", "load"],
     "corpus": ["Corpus", "embed_corpus", "open_corpus"],
-    "encoding": ["Encoding", "Word", "encode", "split_words"],
+    "encoding": ["Encoding", "Word", "encode"],
     "engines": ["Embedder"],
     "layers": ["attentions", "hidden_states"],
     "packed": ["embed"],
+    "pieces": ["split_words"],
     "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
     "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search", "self_similarity"],
 }

@@ -20,8 +20,28 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
+from torch import nn
 from transformers import BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
+
+
+@dataclass(frozen=True)
+class SentenceRecipe:
+    """How a checkpoint's sentence vectors are meant to be made; the defaults suit a plain BERT.
+
+    `strategy` and `how`: see combine_layers() and pool_sentences(). `specials`: whether [CLS] and [SEP] count.
+    `normalize`: whether it was trained on vectors of length 1. `length`: of how many tokens the texts were, at the
+    most; None: as many as the model takes.
+    """
+
+    strategy: str = "second_to_last"
+    how: str = "mean"
+    specials: bool = False
+    normalize: bool = False
+    length: int | None = None
+
+
+PLAIN = SentenceRecipe()
 
 
 @dataclass(frozen=True)
@@ -29,7 +49,7 @@ class Checkpoint:
     """A catalogue entry: where a checkpoint comes from and how its files are recognised.
 
     `digests` maps file names to sha256 sums. `package` names a Python package whose folder `model` holds the
-    files. `sentence_strategy` is the layer choice (see combine_layers) that suits its sentence vectors.
+    files. `sentence`: what its sentence vectors were made for.
     """
 
     description: str
@@ -37,7 +57,7 @@ class Checkpoint:
     revision: str | None = None
     package: str | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
-    sentence_strategy: str = "second_to_last"
+    sentence: SentenceRecipe = PLAIN
 
 
 _VOCABULARY = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"  # the same in both
@@ -51,7 +71,7 @@ CATALOGUE: Mapping[str, Checkpoint] = {
             "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             "vocab.txt": _VOCABULARY,
         },
-        sentence_strategy="last",
+        sentence=SentenceRecipe("last", specials=True, normalize=True, length=256),
     ),
     "bert-base-uncased": Checkpoint(
         description="the 2019 article's model: 12 layers, 768 features",
@@ -73,6 +93,9 @@ CATALOGUE: Mapping[str, Checkpoint] = {
 class Bert:
     """A tokenizer and a model that belong together.
 
+    `sentence`: how its sentence vectors are meant to be made; where it is not given, what the catalogue says of the
+    name, else what suits a plain BERT.
+
     Raises ValueError where the tokenizer's vocabulary and the model's embedding table differ in size
     (BertTokenizer(vocab_file=...), for one, quietly makes a vocabulary of five tokens).
     """
@@ -80,9 +103,12 @@ class Bert:
     name: str
     tokenizer: BertTokenizer
     model: BertModel
+    sentence: SentenceRecipe = PLAIN
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit."""
+        if self.sentence is PLAIN and self.name in CATALOGUE:
+            object.__setattr__(self, "sentence", CATALOGUE[self.name].sentence)
         if len(self.tokenizer) != self.model.config.vocab_size:
             raise ValueError(
                 f"{self.name}: the tokenizer knows {len(self.tokenizer):,} tokens and the model has vectors for "
@@ -92,7 +118,7 @@ class Bert:
     @property
     def n_layers(self) -> int:
         """Encoder layers; hidden_states() returns one state more, the embedding output."""
-        return int(self.model.config.num_hidden_layers)
+        return len(self.model.encoder.layer)
 
     @property
     def hidden_size(self) -> int:
@@ -178,6 +204,33 @@ def load(
     if missing:  # a checkpoint saved without a pooler: better none than a random one
         model.pooler = None
     return Bert(name, tokenizer, model.to(device).eval())
+
+
+def require_right_padding(bert: Bert) -> None:
+    """Refuse a tokenizer that pads on the left."""
+    if bert.tokenizer.padding_side != "right":
+        raise ValueError(
+            "the tokenizer pads on the left, which moves every token to another position and so changes its "
+            "vector; set bert.tokenizer.padding_side = 'right'"
+        )
+
+
+def require_ready(bert: Bert) -> None:
+    """Refuse a model of which any part has its dropout on, and a tokenizer that pads on the left."""
+    require_right_padding(bert)
+    for name, part in bert.model.named_modules():
+        if part.training and any(map(_drops, part.modules())):
+            where = f"the part {name} of the model" if name else "the model"
+            raise ValueError(
+                f"{where} of {bert.name} is in training mode, where dropout changes the vectors at random; "
+                "call bert.model.eval() first"
+            )
+
+
+def _drops(part: nn.Module) -> bool:
+    """Whether a part is a dropout, or has one inside that is no part of its own, as nn.LSTM does."""
+    share = part.p if isinstance(part, nn.Dropout | nn.AlphaDropout) else getattr(part, "dropout", 0)
+    return isinstance(share, int | float) and share > 0
 
 
 def _choose_device(device: str | torch.device) -> torch.device:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import Bert
-from bertutil.encoding import _in_order
-from bertutil.packed import Pieces, Recipe, Text, check_texts, compute, make_recipe, tokenize
+from bertutil.packed import Pieces, Recipe, compute, make_recipe, tokenize
+from bertutil.pieces import Text, check_text, in_order
+from bertutil.pooling import SentenceHow, Strategy, Unit, WordHow
 
 # A window is what is sorted, computed and committed together, and what memory must hold: so many texts, fewer where
 # they are long or their vectors large.
@@ -37,10 +38,10 @@ def embed_corpus(
     lines: str | os.PathLike[str] | Iterable[str | bytes | Sequence[str]],
     out: str | os.PathLike[str],
     *,
-    unit: str = "sentence",
-    strategy: str | None = None,
-    how: str = "mean",
-    specials: bool = False,
+    unit: Unit = "sentence",
+    strategy: Strategy | None = None,
+    how: SentenceHow | WordHow | None = None,
+    specials: bool | None = None,
     errors: str = "strict",
     resume: bool = True,
     progress: bool = True,
@@ -65,7 +66,7 @@ def embed_corpus(
     if errors not in ("strict", "replace"):
         raise ValueError(f"errors is {errors!r}; it must be 'strict' or 'replace'")
     if not isinstance(lines, str | os.PathLike):  # what is refused here leaves no folder behind
-        _in_order(lines)
+        in_order(lines)
     elif not Path(lines).exists():
         raise FileNotFoundError(f"there is no file {os.fspath(lines)!r:.200}")
     folder = Path(out)
@@ -266,7 +267,7 @@ def read_texts(lines: Iterable[Any], errors: str) -> Iterator[Text]:
             line = line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
         if isinstance(line, bytes):
             line = decode(line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n"), i, errors)
-        yield check_texts([line], i)[0]
+        yield check_text(line, f"text {i}")
 
 
 def decode(line: bytes, i: int, errors: str) -> str:

@@ -1,6 +1,8 @@
 """Chapter 6: layers into one vector a token, word pieces into words, tokens into sentences."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from bertutil.encoding import Encoding
 
-STRATEGIES = (
+Strategy = Literal[
     "embeddings",
     "last",
     "second_to_last",
@@ -19,12 +21,29 @@ STRATEGIES = (
     "mean_all",
     "concat_all",
     "weighted",
-)
+]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Unit = Literal["sentence", "word", "token"]
+SentenceHow = Literal["mean", "max", "cls", "mean_max", "last", "first"]
+WordHow = Literal["mean", "sum", "first", "last", "max"]
+HOWS: Mapping[Unit, tuple[str, ...]] = {
+    "sentence": get_args(SentenceHow),
+    "word": get_args(WordHow),
+    "token": ("mean",),
+}
+
+
+def require_how(unit: Unit, how: str) -> None:
+    """Refuse what is no way of pooling for this unit."""
+    if how not in HOWS[unit]:
+        *others, last = map(repr, HOWS[unit])
+        ways = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"how is {how!r}; for unit={unit!r} it must be {ways}")
 
 
 def combine_layers(
     states: Float[Tensor, "rows tokens layers features"],
-    strategy: str = "sum_last_4",
+    strategy: Strategy = "sum_last_4",
     *,
     weights: Sequence[float] | Float[Tensor, " layers"] | None = None,
 ) -> Float[Tensor, "rows tokens combined"]:
@@ -71,7 +90,7 @@ def combine_layers(
 
 
 def pool_words(
-    vectors: Float[Tensor, "rows tokens features"], encoding: Encoding, how: str = "mean"
+    vectors: Float[Tensor, "rows tokens features"], encoding: Encoding, how: WordHow = "mean"
 ) -> Float[Tensor, "texts words features"]:
     """Make one vector a word out of its pieces' vectors.
 
@@ -82,8 +101,7 @@ def pool_words(
     Raises ValueError for an unknown `how` and for vectors that do not fit the encoding. Sources: the 2019 article,
     4.2; claims C08, C25.
     """
-    if how not in ("mean", "sum", "first", "last", "max"):
-        raise ValueError(f"how is {how!r}; it must be 'mean', 'sum', 'first', 'last' or 'max'")
+    require_how("word", how)
     vectors = _at_least_float32(vectors, "rows, tokens, features")
     if vectors.shape[:2] != encoding.input_ids.shape:
         raise ValueError(
@@ -94,29 +112,15 @@ def pool_words(
     pieces = vectors[encoding.central]
     word = (encoding.text_index[:, None] * width + encoding.word_index)[encoding.central]
 
-    counts = torch.bincount(word, minlength=n_texts * width)
-    if how in ("first", "last"):
-        order = torch.arange(len(word), device=word.device)
-        place = torch.zeros_like(counts).scatter_reduce(
-            0, word, order, "amin" if how == "first" else "amax", include_self=False
-        )
-        pooled = pieces[place] if len(pieces) else pieces.new_zeros(len(counts), pieces.shape[1])
-    elif how == "max":
-        pooled = pieces.new_zeros(len(counts), pieces.shape[1]).scatter_reduce(
-            0, word[:, None].expand_as(pieces), pieces, "amax", include_self=False
-        )
-    else:
-        pooled = pieces.new_zeros(len(counts), pieces.shape[1]).index_add(0, word, pieces)
-        if how == "mean":
-            pooled = pooled / counts[:, None]
-    pooled = pooled.masked_fill((counts == 0)[:, None], float("nan"))
-    return pooled.reshape(n_texts, width, pooled.shape[1])
+    pool = Pool(n_texts * width, vectors.shape[2:], how, like=vectors)
+    pool.add(word, pieces)
+    return pool.result().view(n_texts, width, vectors.shape[2])
 
 
 def pool_sentences(
     vectors: Float[Tensor, "rows tokens features"],
     mask: Bool[Tensor, "rows tokens"] | Int[Tensor, "rows tokens"],
-    how: str = "mean",
+    how: SentenceHow = "mean",
 ) -> Float[Tensor, "rows pooled"]:
     """Make one vector a row out of the tokens that `mask` lets through.
 
@@ -128,8 +132,7 @@ def pool_sentences(
     Raises ValueError for an unknown `how`, a mask of another shape or with other values than 0 and 1, and a row
     that the mask leaves without a token. Sources: the 2019 article, 3.3 and 4.1; claims C16, C23.
     """
-    if how not in ("mean", "max", "cls", "mean_max", "last", "first"):
-        raise ValueError(f"how is {how!r}; it must be 'mean', 'max', 'cls', 'mean_max', 'last' or 'first'")
+    require_how("sentence", how)
     vectors = _at_least_float32(vectors, "rows, tokens, features")
     mask = torch.as_tensor(mask, device=vectors.device)
     if mask.shape != vectors.shape[:2]:
@@ -145,19 +148,57 @@ def pool_sentences(
         )
     if how == "cls":
         return vectors[:, 0] if vectors.shape[1] else vectors.sum(dim=1)
-    if not len(vectors):
-        return vectors.new_zeros(0, vectors.shape[2] * (2 if how == "mean_max" else 1))
-    if how in ("first", "last"):
-        position = (
-            mask.long().argmax(dim=1) if how == "first" else mask.shape[1] - 1 - mask.flip(1).long().argmax(dim=1)
-        )
-        return vectors[torch.arange(len(vectors), device=vectors.device), position]
-    keep = mask[:, :, None]
-    mean = vectors.masked_fill(~keep, 0).sum(dim=1) / keep.sum(dim=1)
-    if how == "mean":
-        return mean
-    largest = vectors.masked_fill(~keep, float("-inf")).amax(dim=1)
-    return largest if how == "max" else torch.cat([mean, largest], dim=1)
+    pool = Pool(len(vectors), vectors.shape[2:], how, like=vectors)
+    pool.add(mask.nonzero()[:, 0], vectors[mask])
+    return pool.result()
+
+
+class Pool:
+    """Vectors pooled as they come: each goes into a slot. A slot into which none went becomes NaN, never zero.
+
+    `n` slots; `shape` of a vector; `how`, one of HOWS; `like`, a tensor of the precision and on the device of the
+    result. The vectors of a slot must come one after the other, since "first" and "last" look at their neighbours.
+    """
+
+    def __init__(self, n: int, shape: Sequence[int], how: str, like: Tensor) -> None:
+        """Begin with nothing."""
+        self.how, self.shape = how, shape
+        self.counts = torch.zeros(n, dtype=torch.long, device=like.device)
+        size = n, math.prod(shape)
+        self.total = like.new_zeros(size if how != "max" else 0)
+        self.largest = like.new_full(size if how in ("max", "mean_max") else (0,), float("-inf"))
+
+    def add(self, slots: Int[Tensor, " tokens"], vectors: Float[Tensor, "tokens ..."]) -> None:
+        """Put each vector into its slot."""
+        if self.how in ("first", "last"):
+            keep = ends_of_runs(slots, self.how)
+            slots, vectors = slots[keep], vectors[keep]
+        rows = vectors.flatten(1)
+        self.counts += torch.bincount(slots, minlength=len(self.counts))
+        if self.how != "max":
+            self.total.index_add_(0, slots, rows)
+        if self.how in ("max", "mean_max"):
+            self.largest.scatter_reduce_(0, slots[:, None].expand_as(rows), rows, "amax")
+
+    def result(self) -> Float[Tensor, "slots ..."]:
+        """The vectors, one a slot; "mean_max" has both along the last axis. To be called once."""
+        parts = []
+        if self.how != "max":
+            mean = self.total if self.how == "sum" else self.total.div_(self.counts[:, None])
+            parts.append(mean.view(-1, *self.shape))
+        if self.how in ("max", "mean_max"):
+            parts.append(self.largest.view(-1, *self.shape))
+        pooled = torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+        return pooled.masked_fill_((self.counts == 0).view(-1, *[1] * len(self.shape)), float("nan"))
+
+
+def ends_of_runs(slots: Int[Tensor, " tokens"], how: str) -> Bool[Tensor, " tokens"]:
+    """Say which is the "first", or the "last", of neighbours that are equal."""
+    keep = torch.ones_like(slots, dtype=torch.bool)
+    edge = slots[1:] != slots[:-1]
+    keep[1:] &= edge if how == "first" else True
+    keep[:-1] &= edge if how == "last" else True
+    return keep
 
 
 def _at_least_float32(vectors: Tensor, axes: str) -> Tensor:

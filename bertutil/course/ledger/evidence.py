@@ -1,6 +1,6 @@
 """Chapter 15: what a checkpoint gives for the texts that several claims share; each part is computed once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,8 @@ from bertutil.course.exercises.ch07 import RARE
 from bertutil.encoding import Encoding, encode
 from bertutil.layers import hidden_states
 from bertutil.packed import embed
-from bertutil.pooling import pool_sentences, pool_words
+from bertutil.pieces import Texts
+from bertutil.pooling import SentenceHow, WordHow, pool_words
 from bertutil.probes import (
     bootstrap_interval,
     entity_counts,
@@ -66,8 +67,7 @@ class Evidence:
     @property
     def sentence_layer(self) -> int:
         """The layer that the catalogue recommends for sentence vectors."""
-        entry = CATALOGUE.get(self.bert.name)
-        return -1 if entry and entry.sentence_strategy == "last" else -2
+        return -1 if self.bert.sentence.strategy == "last" else -2
 
     @cached_property
     def bank(self) -> tuple[Encoding, Float[Tensor, "rows tokens layers features"]]:
@@ -75,34 +75,15 @@ class Evidence:
         encoding = encode(self.bert, BANK)
         return encoding, hidden_states(self.bert, encoding)
 
-    def words(self, texts: Sequence[str] | Sequence[Sequence[str]], how: str = "mean") -> list[Tensor]:
+    def words(self, texts: Texts, how: WordHow = "mean") -> list[Tensor]:
         """For each text the vectors of its words, [words, layers, features]."""
-        found: dict[int, Tensor] = {}
-        for rows, encoding, states in self._batches(texts):
-            pooled = pool_words(states.flatten(2), encoding, how)
-            for i, row, own in zip(rows, pooled, encoding.words, strict=True):
-                found[i] = row[: len(own)].view(-1, *states.shape[2:])
-        return [found[i] for i in range(len(texts))]
+        return [*map(torch.as_tensor, embed(self.bert, texts, unit="word", strategy="each", how=how))]
 
     def sentences(self, texts: Sequence[str]) -> dict[str, Float[Tensor, "texts layers features"]]:
         """Two kinds of sentence vectors: the mean of the content tokens, and [CLS]."""
-        shape = len(texts), self.bert.n_layers + 1, self.bert.hidden_size
-        found = {how: torch.empty(shape, dtype=torch.double) for how in ("mean", "cls")}
-        for rows, encoding, states in self._batches(texts):
-            for how, vectors in found.items():
-                pooled = pool_sentences(states.flatten(2), encoding.content_mask, how)
-                vectors[rows] = pooled.view(-1, *shape[1:]).double()
-        return found
-
-    def _batches(
-        self, texts: Sequence[str] | Sequence[Sequence[str]]
-    ) -> Iterator[tuple[list[int], Encoding, Tensor]]:
-        """Row numbers, encoding and hidden states of 32 texts at a time, by length, so that little is padding."""
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(texts), 32):
-            rows = order[start : start + 32]
-            encoding = encode(self.bert, [texts[i] for i in rows])
-            yield rows, encoding, hidden_states(self.bert, encoding)
+        ways: tuple[SentenceHow, ...] = ("mean", "cls")
+        made = {how: embed(self.bert, texts, strategy="each", how=how, specials=False) for how in ways}
+        return {how: torch.as_tensor(vectors).double() for how, vectors in made.items()}
 
     @cached_property
     def uses(self) -> dict[str, tuple[Float[Tensor, "uses layers features"], list[str]]]:
@@ -162,7 +143,8 @@ class Evidence:
         sides = [[texts[side] for texts in RARE.values()] for side in (0, 1)]
         names = [[word.text for own in encode(self.bert, side).words for word in own] for side in sides]
         found = {"guessing": np.full((len(RARE), 2), np.mean([1 / len(own) for own in names]))}
-        for how in ("mean", "sum", "last"):
+        ways: tuple[WordHow, ...] = ("mean", "sum", "last")
+        for how in ways:
             vectors = [torch.cat(self.words(side, how)) for side in sides]
             kinds = [(states[:, 0], states[:, -4:].sum(dim=1)) for states in vectors]
             hits = np.zeros((len(RARE), 2))
