@@ -235,7 +235,7 @@ def _does_what_was_written(module: nn.Module) -> bool:
 
 def _records(hook: Any) -> bool:
     """Whether a hook is one of transformers' own, which records outputs and changes nothing."""
-    return getattr(hook, "__module__", None) == output_capturing.__name__
+    return bool(getattr(hook, "__module__", None) == output_capturing.__name__)
 
 
 def _resolve(layers: Sequence[int] | None, n: int) -> list[int]:
