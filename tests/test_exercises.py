@@ -13,8 +13,8 @@ import torch
 
 import bertutil.course.exercises
 from bertutil import encode
-from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch07, ch15, compare, number
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch15, compare, number
+from bertutil.course.inputs import RARE, tiny_model
 from tests.answers import ch10 as answers10
 from tests.answers import ch15 as answers13
 
@@ -155,12 +155,12 @@ def test_the_reference_of_chapter_3_takes_the_longest_front():
 
 def test_the_rare_words_of_chapter_7_split_and_stand_once_in_both_of_their_sentences(bert):
     for column in (0, 1):
-        encoding = encode(bert, [pair[column] for pair in ch07.RARE.values()])
-        for word, found in zip(ch07.RARE, encoding.words, strict=True):
+        encoding = encode(bert, [pair[column] for pair in RARE.values()])
+        for word, found in zip(RARE, encoding.words, strict=True):
             own = [each for each in found if each.text == word]
             assert len(own) == 1
             assert own[0].n_pieces > 1
-            assert not {each.text for each in found} & (set(ch07.RARE) - {word})
+            assert not {each.text for each in found} & (set(RARE) - {word})
 
 
 @pytest.mark.parametrize("answer", [answers10.cut_off, answers10.cut_off_otherwise])

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from bertutil.course.exercises import Exercise, Wrong, call, compare, number
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 
 def _modules() -> list[nn.Module]:

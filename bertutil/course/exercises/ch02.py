@@ -6,28 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertModel, BertTokenizer
 
 from bertutil.course.exercises import Exercise, Wrong, call, is_right
+from bertutil.course.inputs import tiny_model
 
 _TINY_VOCABULARY = ["[PAD]", "the", "river", "[SEP]", "bank", "##s", "[UNK]", "was", "wide", ".", "[MASK]", "[CLS]"]
-
-
-def tiny_model(seed: int, n_layers: int = 3) -> BertModel:
-    """A small random model that knows every id of BERT's vocabulary and reacts clearly to what it is given."""
-    config = BertConfig(
-        vocab_size=30_522,
-        hidden_size=32,
-        num_hidden_layers=n_layers,
-        num_attention_heads=4,
-        intermediate_size=64,
-        initializer_range=0.5,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model: Any = BertModel(config)
-    tiny: BertModel = model.eval()
-    return tiny
 
 
 def _judge_lay_out(function: Any) -> None:

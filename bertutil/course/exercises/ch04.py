@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call, is_right
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 Run = Callable[[Tensor, Tensor], Tensor]
 

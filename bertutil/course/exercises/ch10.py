@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 CUT = -1e4  # a score this low has a weight of exactly 0 after the softmax
 MASK = 103  # the id of [MASK]

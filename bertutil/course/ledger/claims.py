@@ -20,8 +20,8 @@ from torch import Tensor
 from transformers import BertTokenizer
 
 from bertutil.course import datasets
+from bertutil.course.inputs import BANK
 from bertutil.course.ledger.evidence import (
-    BANK,
     Evidence,
     ends,
     f1_gap,
