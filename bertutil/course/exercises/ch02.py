@@ -235,6 +235,7 @@ def _disarm_reason(text: str, found: str, specials: list[str]) -> str:
 
 
 lay_out = Exercise(
+    "lay-out-a-row",
     _judge_lay_out,
     [
         "A row is a list, and [a, *b] is a list with a and then all of b. Which parts are there in every row?",
@@ -244,6 +245,7 @@ lay_out = Exercise(
 )
 
 text_mask = Exercise(
+    "text-mask",
     _judge_text_mask,
     [
         "Which of the five special tokens stand for no word of the text? tokenizer.cls_token_id is the id of [CLS].",
@@ -253,6 +255,7 @@ text_mask = Exercise(
 )
 
 cosines_without_cls = Exercise(
+    "cosines-without-cls",
     _judge_cosines_without_cls,
     [
         "Run the model twice: with all ids, and with ids[1:]. In the second run, give position_ids from 1 on.",
@@ -263,6 +266,7 @@ cosines_without_cls = Exercise(
 )
 
 disarm = Exercise(
+    "disarm-specials",
     _judge_disarm,
     [
         "A special token is recognised by its exact spelling. How does one space change it, and cut no word in two?",

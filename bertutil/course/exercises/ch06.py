@@ -206,6 +206,7 @@ def _compare(answer: Tensor, expected: Tensor, slips: dict[str, Tensor]) -> None
 
 
 word_vector = Exercise(
+    "word-vector",
     _judge_word_vector,
     [
         "Which rows of `states` belong to the word? `word_index == word` is a mask of True and False, and a mask can "
@@ -216,6 +217,7 @@ word_vector = Exercise(
 )
 
 content_mean = Exercise(
+    "content-mean",
     _judge_content_mean,
     [
         "Make a new mask from a copy of the old one: 0 at [CLS], 0 at [SEP]. [CLS] is at place 0 in every text. "
@@ -227,6 +229,7 @@ content_mean = Exercise(
 )
 
 text_vectors = Exercise(
+    "text-vectors",
     _judge_text_vectors,
     [
         "For one text the answer is short: the mean of all its central tokens together. Go through the texts in a "

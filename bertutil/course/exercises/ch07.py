@@ -274,6 +274,7 @@ def _judge_found(function: Any) -> None:
 
 
 guess = Exercise(
+    "chance-of-a-sense",
     _judge_guess,
     [
         "Take one sentence out. How many sentences are left to pick from, and how many of them have its sense?",
@@ -283,6 +284,7 @@ guess = Exercise(
     ],
 )
 middle = Exercise(
+    "nearest-middle",
     _judge_middle,
     [
         "For each sentence, one mean for each sense. For its own sense, take the sentence out of the list first.",
@@ -292,6 +294,7 @@ middle = Exercise(
     ],
 )
 gap = Exercise(
+    "gap-without-the-mean",
     _judge_gap,
     [
         "First subtract the mean row of the background, then take all cosines, then two means over pairs.",
@@ -301,6 +304,7 @@ gap = Exercise(
     ],
 )
 found_again = Exercise(
+    "words-found-again",
     _judge_found,
     [
         "First make one vector of each list of pieces, in the same way on both sides. Then it is a search by cosine.",

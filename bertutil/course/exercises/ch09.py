@@ -249,6 +249,7 @@ def _judge_kind(function: Any) -> None:
 
 
 nearest = Exercise(
+    "nearest-texts",
     _judge_nearest,
     [
         "The cosine is the dot product of two vectors of length 1. Which division makes the rows that long?",
@@ -259,6 +260,7 @@ nearest = Exercise(
 )
 
 reciprocal_rank = Exercise(
+    "reciprocal-rank",
     _judge_reciprocal_rank,
     [
         "The rank of the right text is 1 plus the number of texts with a higher score.",
@@ -268,6 +270,7 @@ reciprocal_rank = Exercise(
 )
 
 share_in_order = Exercise(
+    "share-in-order",
     _judge_share_in_order,
     [
         "Each number of the first tensor has to meet each number of the second. `alike[:, None]` is a column; what "
@@ -278,6 +281,7 @@ share_in_order = Exercise(
 )
 
 best_kind = Exercise(
+    "best-kind-of-vector",
     _judge_kind,
     [
         "For each kind one number that says how well its cosines order the pairs. Then the name with the largest.",
