@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bertutil.checkpoints import Bert
-from bertutil.course.datasets import Story
 from bertutil.encoding import Encoding
 
 
@@ -66,7 +65,7 @@ def train_cls(
     optimizer AdamW; the learning rate rises over the first tenth of the steps to `learning_rate` and falls to 0 over
     the others. `seed` settles the head's first weights, the order of the rows and the dropout: the same seed on the
     same machine gives the same weights. `together`: so many rows that stand one behind the other come into the same
-    batch; 2 for next_sentence_pairs(), whose loss falls sooner when a true and a wrong pair with the same first
+    batch; 2 for next-sentence pairs, whose loss falls sooner when a true and a wrong pair with the same first
     sentence meet. `layers`: how many are trained, from above; see trainable_copy(). Parameters with
     requires_grad=False stay as they are.
 
@@ -131,42 +130,6 @@ def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:
     """Return the factor of the learning rate for each step: up over the first `share` of them, then down to 0."""
     rise = max(1, round(share * n_steps))
     return lambda step: min((step + 1) / rise, (n_steps - step) / max(1, n_steps - rise))
-
-
-def next_sentence_pairs(
-    stories: Sequence[Story], wrong: str = "other", seed: int = 0
-) -> tuple[list[str], list[str], list[int]]:
-    """Make pairs of sentences for the next-sentence task: (first sentences, second sentences, labels).
-
-    For each sentence but the last of a story there are two pairs, one behind the other: with the sentence that
-    follows it (label 1), and with one that does not (label 0). `wrong`: where that one is from; "other": the same
-    place in another one of these stories; "same": another place in the same story. Every second sentence occurs as
-    often with the one label as with the other, so it alone tells nothing.
-
-    Split by story before, and make the pairs of each part from its own stories: then no sentence is in two parts.
-    Raises ValueError for another `wrong`, and for a single story where "other" is asked for. Claim C33.
-    """
-    if wrong not in ("other", "same"):
-        raise ValueError(f"wrong is {wrong!r}; it must be 'other' or 'same'")
-    if wrong == "other" and len(stories) < 2:
-        raise ValueError(f"a sentence of another story is asked for, and there is {len(stories)} story only")
-    generator = torch.Generator().manual_seed(seed)
-    circle = torch.randperm(len(stories), generator=generator).tolist()
-    partner = dict(zip(circle, circle[1:] + circle[:1], strict=True))
-    firsts, seconds, labels = [], [], []
-    for i, story in enumerate(stories):
-        sentences = story.sentences
-        order = _NOT_NEXT[int(torch.randint(len(_NOT_NEXT), (), generator=generator))]
-        for k, place in enumerate(order):
-            other = sentences[place] if wrong == "same" else stories[partner[i]].sentences[k + 1]
-            firsts += [sentences[k]] * 2
-            seconds += [sentences[k + 1], other]
-            labels += [1, 0]
-    return firsts, seconds, labels
-
-
-# All the ways to give sentences 0 to 3 of a story one of the sentences 1 to 4 each: not itself, not the next one
-_NOT_NEXT = ((2, 3, 4, 1), (3, 4, 1, 2), (4, 3, 1, 2))
 
 
 def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def reference(file: Path, exported: set[str]) -> str:
-    """What the module `file` has for users; what is in `exported` is called bertutil.name by them, and so here."""
+def reference(file: Path, package: str, exported: set[str]) -> str:
+    """What the module `file` has for users; what is in `exported` they call package.name, and so here."""
     text = file.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    parts = [f"## bertutil.{file.stem}", docstring(tree)]
+    parts = [f"## {package}.{file.stem}", docstring(tree)]
     for node in tree.body:
         name = defined_name(node)
         if name in exported or (name and not name.startswith("_") and not name.isupper()):
-            home = "bertutil" if name in exported else f"bertutil.{file.stem}"
+            home = package if name in exported else f"{package}.{file.stem}"
             parts += [f"```{{py:currentmodule}} {home}\n```", *described(node, name, text)]
     return "\n\n".join(parts) + "\n"
 

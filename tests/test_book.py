@@ -7,6 +7,7 @@ import time
 import tomllib
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -15,12 +16,14 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 
 import bertutil
+from bertutil.course import plots
 from tests.browser import launched
 
 for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline"):
     if not find_spec(needed):
         pytest.skip(f"needs {needed}: pip install -e .[docs]", allow_module_level=True)
 bs4 = pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
+book = import_module("tools.book")
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -212,6 +215,17 @@ def test_reference_has_every_public_name_with_its_shapes(pages):
     signature = page.find(id="bertutil.hidden_states").text
     assert "Float[Tensor, 'rows tokens layers features']" in signature
     assert "STRATEGIES = (" in page.text
+
+
+def test_figures_page_has_every_function_of_plots(pages):
+    functions = [name for name in plots.__all__ if not name.isupper()]
+    assert [name for name in functions if not pages["plots.html"].find(id=f"bertutil.course.plots.{name}")] == []
+
+
+def test_every_module_of_the_core_and_of_the_figures_has_its_place_in_the_book():
+    core = {file.stem for file in Path(bertutil.__file__).parent.glob("*.py")}
+    assert sorted(book.MODULES) == sorted(core - {"__init__", "__main__", "cli", "folder"})  # for users of Python
+    assert sorted(book.FIGURES) == sorted(file.stem for file in Path(plots.__file__).parent.glob("[!_]*.py"))
 
 
 def test_the_ledger_has_the_columns_that_the_style_sheet_names_on_a_phone(pages):

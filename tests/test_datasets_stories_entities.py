@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from bertutil.course.datasets import Tagged, entities, stories
+from bertutil.course.datasets import Tagged, entities, next_sentence_pairs, stories
 
 PARTS = ("train", "test")
 KINDS = ("PER", "LOC", "ORG", "MISC")
@@ -177,3 +177,44 @@ def test_story_sentences_have_four_to_thirty_words():
     lengths = [len(sentence.split()) for story in stories() for sentence in story.sentences]
     assert min(lengths) >= 4
     assert max(lengths) <= 30
+
+
+@pytest.mark.parametrize("wrong", ["other", "same"])
+class TestNextSentencePairs:
+    def test_label_1_is_the_sentence_that_follows_and_label_0_is_not(self, wrong):
+        told = stories()
+        home = {text: (s, i) for s, story in enumerate(told) for i, text in enumerate(story.sentences)}
+        for first, second, label in zip(*next_sentence_pairs(told, wrong), strict=True):
+            (s, i), (t, j) = home[first], home[second]
+            assert ((s, i + 1) == (t, j)) == label
+            if not label:
+                assert first != second
+                assert (s == t) == (wrong == "same")
+
+    def test_each_pair_has_its_counterpart_behind_it(self, wrong):
+        firsts, _, labels = next_sentence_pairs(stories(), wrong)
+        assert firsts[::2] == firsts[1::2]
+        assert labels == [1, 0] * (4 * 75)
+
+    def test_the_second_sentence_alone_tells_nothing(self, wrong):
+        _, seconds, labels = next_sentence_pairs(stories(), wrong)
+        parts = [sorted(s for s, own in zip(seconds, labels, strict=True) if own == label) for label in (0, 1)]
+        assert parts[0] == parts[1]
+
+    def test_the_parts_of_a_split_share_no_sentence(self, wrong):
+        told = stories()
+        train, test = (next_sentence_pairs(part, wrong) for part in (told[20:], told[:20]))
+        assert not {*train[0], *train[1]} & {*test[0], *test[1]}
+
+    def test_the_seed_settles_the_wrong_sentences(self, wrong):
+        told = stories()
+        assert next_sentence_pairs(told, wrong, seed=1) == next_sentence_pairs(told, wrong, seed=1)
+        assert next_sentence_pairs(told, wrong, seed=1) != next_sentence_pairs(told, wrong, seed=2)
+
+
+def test_pairs_that_cannot_be_made_are_refused():
+    told = stories()
+    with pytest.raises(ValueError, match="'other' or 'same'"):
+        next_sentence_pairs(told, "random")
+    with pytest.raises(ValueError, match="1 story only"):
+        next_sentence_pairs(told[:1])

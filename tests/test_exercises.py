@@ -3,6 +3,7 @@
 import math
 import random
 import re
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import torch
 
 import bertutil.course.exercises
 from bertutil import encode
-from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch07, ch15, compare, number
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch15, compare, number
+from bertutil.course.inputs import RARE, tiny_model
 from tests.answers import ch10 as answers10
-from tests.answers import ch15 as answers13
+from tests.answers import ch15 as answers15
 
 CHAPTERS = sorted(path.stem for path in Path(bertutil.course.exercises.__file__).parent.glob("ch*.py"))
 EXERCISES = [
@@ -28,6 +29,16 @@ EXERCISES = [
 ANSWERS = {chapter: import_module(f"tests.answers.{chapter}") for chapter in CHAPTERS}
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9]*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+
+
+def test_the_ids_of_exercises_are_unique_over_all_chapters():
+    ids = [exercise.values[0].id for exercise in EXERCISES]
+    assert [id for id, count in Counter(ids).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_id_of_an_exercise_is_words_with_hyphens_and_holds_no_number(exercise):
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", exercise.id)
 
 
 def unwritten(*_):
@@ -155,12 +166,12 @@ def test_the_reference_of_chapter_3_takes_the_longest_front():
 
 def test_the_rare_words_of_chapter_7_split_and_stand_once_in_both_of_their_sentences(bert):
     for column in (0, 1):
-        encoding = encode(bert, [pair[column] for pair in ch07.RARE.values()])
-        for word, found in zip(ch07.RARE, encoding.words, strict=True):
+        encoding = encode(bert, [pair[column] for pair in RARE.values()])
+        for word, found in zip(RARE, encoding.words, strict=True):
             own = [each for each in found if each.text == word]
             assert len(own) == 1
             assert own[0].n_pieces > 1
-            assert not {each.text for each in found} & (set(ch07.RARE) - {word})
+            assert not {each.text for each in found} & (set(RARE) - {word})
 
 
 @pytest.mark.parametrize("answer", [answers10.cut_off, answers10.cut_off_otherwise])
@@ -175,8 +186,8 @@ def test_a_right_mask_of_chapter_10_does_cut_a_token_off(answer):
     assert [torch.equal(a, b) for a, b in zip(one, two, strict=True)] == [True, True, False, False, True, True]
 
 
-def test_the_stub_of_chapter_13s_own_claim_is_not_tried_yet():
-    assert ch15.own_claim.verdict(answers13.made(lambda evidence: ..., ("r", "<", 0))) == "Not tried yet."
+def test_the_stub_of_chapter_15s_own_claim_is_not_tried_yet():
+    assert ch15.own_claim.verdict(answers15.made(lambda evidence: ..., ("r", "<", 0))) == "Not tried yet."
 
 
 @pytest.mark.parametrize("answer", [2, 2.0, np.float64(2), torch.tensor(2), torch.tensor([2.0])])

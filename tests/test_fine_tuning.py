@@ -10,8 +10,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import bertutil
 from bertutil import fine_tuning
-from bertutil.course import datasets
-from bertutil.fine_tuning import next_sentence_pairs, train_cls, wilson_interval
+from bertutil.fine_tuning import train_cls, wilson_interval
 
 WORDS = ["warm", "milk", "ships", "sail", "far", "trains", "run", "late", "cars", "stop", "old", "trees"]
 PLAIN = [" ".join((*WORDS, *WORDS)[i : i + 4]) for i in range(12)]
@@ -194,47 +193,6 @@ def test_each_step_has_its_share_of_the_learning_rate(tiny, toys):
 def test_what_cannot_be_trained_is_refused(tiny, toys, change, message):
     with pytest.raises(ValueError, match=message):
         train_cls(tiny, toys, **({"labels": LABELS} | change))
-
-
-@pytest.mark.parametrize("wrong", ["other", "same"])
-class TestNextSentencePairs:
-    def test_label_1_is_the_sentence_that_follows_and_label_0_is_not(self, wrong):
-        stories = datasets.stories()
-        home = {text: (s, i) for s, story in enumerate(stories) for i, text in enumerate(story.sentences)}
-        for first, second, label in zip(*next_sentence_pairs(stories, wrong), strict=True):
-            (s, i), (t, j) = home[first], home[second]
-            assert ((s, i + 1) == (t, j)) == label
-            if not label:
-                assert first != second
-                assert (s == t) == (wrong == "same")
-
-    def test_each_pair_has_its_counterpart_behind_it(self, wrong):
-        firsts, _, labels = next_sentence_pairs(datasets.stories(), wrong)
-        assert firsts[::2] == firsts[1::2]
-        assert labels == [1, 0] * (4 * 75)
-
-    def test_the_second_sentence_alone_tells_nothing(self, wrong):
-        _, seconds, labels = next_sentence_pairs(datasets.stories(), wrong)
-        parts = [sorted(s for s, own in zip(seconds, labels, strict=True) if own == label) for label in (0, 1)]
-        assert parts[0] == parts[1]
-
-    def test_the_parts_of_a_split_share_no_sentence(self, wrong):
-        stories = datasets.stories()
-        train, test = (next_sentence_pairs(part, wrong) for part in (stories[20:], stories[:20]))
-        assert not {*train[0], *train[1]} & {*test[0], *test[1]}
-
-    def test_the_seed_settles_the_wrong_sentences(self, wrong):
-        stories = datasets.stories()
-        assert next_sentence_pairs(stories, wrong, seed=1) == next_sentence_pairs(stories, wrong, seed=1)
-        assert next_sentence_pairs(stories, wrong, seed=1) != next_sentence_pairs(stories, wrong, seed=2)
-
-
-def test_pairs_that_cannot_be_made_are_refused():
-    stories = datasets.stories()
-    with pytest.raises(ValueError, match="'other' or 'same'"):
-        next_sentence_pairs(stories, "random")
-    with pytest.raises(ValueError, match="1 story only"):
-        next_sentence_pairs(stories[:1])
 
 
 def test_wilson_interval_agrees_with_published_values():

@@ -16,8 +16,9 @@ from torch.testing import assert_close
 
 import bertutil
 from bertutil import checkpoints
+from bertutil.course.inputs import BANK
 from bertutil.course.ledger.claims import CLAIMS
-from bertutil.course.ledger.evidence import BANK, Evidence
+from bertutil.course.ledger.evidence import Evidence
 from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, VERDICTS
 
 NAME = "bert-base-uncased"

@@ -3,7 +3,9 @@
 import base64
 import inspect
 from functools import cache
+from importlib import import_module
 from io import BytesIO
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -189,9 +191,22 @@ def band(collection):
 
 
 def test_every_public_figure_function_has_an_example():
-    functions = inspect.getmembers(plots, lambda f: inspect.isfunction(f) and f.__module__ == plots.__name__)
+    functions = inspect.getmembers(plots, inspect.isfunction)
     drawing = {name for name, f in functions if inspect.signature(f).return_annotation is Figure}
-    assert {name for name in drawing if not name.startswith("_")} == set(EXAMPLES)
+    assert drawing == set(EXAMPLES)
+
+
+def test_every_public_function_of_every_module_can_be_called_by_plots():
+    files = Path(plots.__file__).parent.glob("[!_]*.py")
+    modules = [import_module(f"{plots.__name__}.{file.stem}") for file in files]
+    own = {
+        name
+        for module in modules
+        for name, f in inspect.getmembers(module, inspect.isfunction)
+        if f.__module__ == module.__name__ and not name.startswith("_")
+    }
+    tools = {"empty_axes", "paired"}  # what the modules draw with
+    assert own - tools == {name for name in plots.__all__ if not name.isupper()}
 
 
 @pytest.mark.filterwarnings("error")
@@ -213,7 +228,7 @@ def test_titles_and_axis_labels_stand_where_they_belong(kind):
 
 
 def test_show_displays_the_picture_and_says_its_alternative_text(monkeypatch):
-    monkeypatch.setattr(plots, "display", shown := mock.Mock())
+    monkeypatch.setattr(plots.common, "display", shown := mock.Mock())
     plots.show(figure := drawn("cosine_map"), "what it shows")
     (data,), options = shown.call_args
     picture = Image.open(BytesIO(base64.b64decode(data.pop("image/png"))))
@@ -226,7 +241,7 @@ def test_show_displays_the_picture_and_says_its_alternative_text(monkeypatch):
 
 @pytest.mark.parametrize("alt", ["", " \n"])
 def test_show_refuses_a_figure_without_alternative_text(monkeypatch, alt):
-    monkeypatch.setattr(plots, "display", shown := mock.Mock())
+    monkeypatch.setattr(plots.common, "display", shown := mock.Mock())
     with pytest.raises(ValueError, match="needs alternative text"):
         plots.show(drawn("cosine_map"), alt)
     shown.assert_not_called()

@@ -15,8 +15,10 @@ from sphinx.cmd.build import build_main
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/overview.png"]
-MODULES = ["checkpoints", "encoding", "layers", "pooling", "similarity", "probes", "fine_tuning"]
-MODULES += ["corpus", "engines"]
+MODULES = ["checkpoints", "encoding", "layers", "pooling", "similarity", "probes", "fine_tuning"]  # in reading order
+MODULES += ["packed", "corpus", "engines"]
+FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
+FIGURES += ["many_texts", "ledger"]
 
 sys.path.insert(0, str(BOOK))
 from reference import reference  # noqa: E402
@@ -29,16 +31,19 @@ def gather(source: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    exported = set(re.findall(r'^    "(\w+)",$', (ROOT / "bertutil/__init__.py").read_text(encoding="utf-8"), re.M))
-    pages = [reference(ROOT / f"bertutil/{name}.py", exported) for name in MODULES]
     start = readme.split("\n## Start\n")[1].split("\n## ")[0]
     start = start.replace("this repository", "[the repository](repository:)")
     (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
-    (source / "_modules.md").write_text("\n".join(pages), encoding="utf-8")
-    (source / "_plots.md").write_text(
-        reference(ROOT / "bertutil/course/plots/__init__.py", exported), encoding="utf-8"
-    )
+    (source / "_modules.md").write_text(references("bertutil", MODULES), encoding="utf-8")
+    (source / "_plots.md").write_text(references("bertutil.course.plots", FIGURES), encoding="utf-8")
+
+
+def references(package: str, modules: list[str]) -> str:
+    """The reference of some modules of a package, in their order."""
+    folder = ROOT / package.replace(".", "/")
+    exported = set(re.findall(r'^    "(\w+)",$', (folder / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE))
+    return "\n".join(reference(folder / f"{name}.py", package, exported) for name in modules)
 
 
 def cards(readme: str) -> str:

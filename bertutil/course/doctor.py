@@ -33,7 +33,6 @@ INSTALL = "in the folder of the repository: pip install -r requirements.txt"
 KERNEL_SECONDS = 40
 HUB_SECONDS = 3
 NEEDED_GB = 1.0
-SENTENCE = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
 COSINES = (0.9406, 0.8887)  # claim C17: vault / robber and robber / river of the default checkpoint, sum_last_4
 KERNEL_CODE = "import sys, bertutil, pandas, matplotlib.pyplot; print(sys.executable)"
 
@@ -98,6 +97,7 @@ def check_checkpoint() -> Iterator[Result]:
             yield Result("checkpoint", PROBLEM, finding, remedy)
             return
     import bertutil
+    from bertutil.course.inputs import BANK
 
     name = os.environ.get("BERTUTIL_MODEL") or "minilm"
     entry = None if Path(name).is_dir() else bertutil.CATALOGUE.get(name)
@@ -113,7 +113,7 @@ def check_checkpoint() -> Iterator[Result]:
                     yield Result("checkpoint", PROBLEM, finding, again)
                     return
         bert = bertutil.load()
-        encoding = bertutil.encode(bert, SENTENCE)
+        encoding = bertutil.encode(bert, BANK)
         vectors = bertutil.combine_layers(bertutil.hidden_states(bert, encoding))
         words = bertutil.pool_words(vectors, encoding)[0]
         banks = [words[i] for i, word in enumerate(encoding.words[0]) if word.text == "bank"]

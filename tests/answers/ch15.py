@@ -44,7 +44,7 @@ def made(measure, *needs):
         """
         return measure(evidence)
 
-    return claim("me", chapter=15, needs=needs)(c39)
+    return claim("me", chapter="claims", needs=needs)(c39)
 
 
 def correlation(evidence):

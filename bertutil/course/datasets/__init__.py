@@ -1,13 +1,19 @@
 """The small English data sets of the chapters, all written for this project (CC BY 4.0, see README.md here).
 
-Each loader reads one file of this folder and returns a plain list of named tuples.
+Each loader reads one file of this folder and returns a plain list of named tuples; next_sentence_pairs() makes
+pairs of sentences from the stories.
 """
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
+
+import torch
+
+# All the ways to give sentences 0 to 3 of a story one of the sentences 1 to 4 each: not itself, not the next one
+_NOT_NEXT = ((2, 3, 4, 1), (3, 4, 1, 2), (4, 3, 1, 2))
 
 
 class Sense(NamedTuple):
@@ -72,6 +78,38 @@ def stories() -> list[Story]:
     """Stories of five sentences (chapter 11, the next-sentence task)."""
     rows = _rows("stories.csv")
     return [Story(row["title"], tuple(row[f"sentence{i}"] for i in range(1, 6))) for row in rows]
+
+
+def next_sentence_pairs(
+    stories: Sequence[Story], wrong: str = "other", seed: int = 0
+) -> tuple[list[str], list[str], list[int]]:
+    """Make pairs of sentences for the next-sentence task: (first sentences, second sentences, labels).
+
+    For each sentence but the last of a story there are two pairs, one behind the other: with the sentence that
+    follows it (label 1), and with one that does not (label 0). `wrong`: where that one is from; "other": the same
+    place in another one of these stories; "same": another place in the same story. Every second sentence occurs as
+    often with the one label as with the other, so it alone tells nothing.
+
+    Split by story before, and make the pairs of each part from its own stories: then no sentence is in two parts.
+    Raises ValueError for another `wrong`, and for a single story where "other" is asked for. Claim C33.
+    """
+    if wrong not in ("other", "same"):
+        raise ValueError(f"wrong is {wrong!r}; it must be 'other' or 'same'")
+    if wrong == "other" and len(stories) < 2:
+        raise ValueError(f"a sentence of another story is asked for, and there is {len(stories)} story only")
+    generator = torch.Generator().manual_seed(seed)
+    circle = torch.randperm(len(stories), generator=generator).tolist()
+    partner = dict(zip(circle, circle[1:] + circle[:1], strict=True))
+    firsts, seconds, labels = [], [], []
+    for i, story in enumerate(stories):
+        sentences = story.sentences
+        order = _NOT_NEXT[int(torch.randint(len(_NOT_NEXT), (), generator=generator))]
+        for k, place in enumerate(order):
+            other = sentences[place] if wrong == "same" else stories[partner[i]].sentences[k + 1]
+            firsts += [sentences[k]] * 2
+            seconds += [sentences[k + 1], other]
+            labels += [1, 0]
+    return firsts, seconds, labels
 
 
 def entities(part: str) -> list[Tagged]:

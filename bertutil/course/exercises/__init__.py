@@ -33,12 +33,15 @@ class Wrong(Exception):
 class Exercise:
     """An exercise of a chapter: check(answer), hint() and hint(2), hint(3), ...
 
-    `judge` takes the learner's value or function and returns where it is right; it raises Wrong with the likely
-    reason, or NotTried. `hints` go from a nudge to nearly the answer.
+    `id`: words joined by hyphens. It is what is remembered of an exercise, and so it stays the same when chapters or
+    exercises are renumbered, and no other exercise has it. `judge` takes the learner's value or function and returns
+    where it is right; it raises Wrong with the likely reason, or NotTried. `hints` go from a nudge to nearly the
+    answer.
     """
 
-    def __init__(self, judge: Callable[[Any], None], hints: Sequence[str]) -> None:
+    def __init__(self, id: str, judge: Callable[[Any], None], hints: Sequence[str]) -> None:
         """See the class."""
+        self.id = id
         self._judge = judge
         self._hints = hints
 

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from bertutil.course.exercises import Exercise, Wrong, call, compare, number
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 
 def _modules() -> list[nn.Module]:
@@ -236,6 +236,7 @@ def _compare_runs(lowest: float, runs: list[torch.Tensor], mode: str) -> None:
 
 
 count_parameters = Exercise(
+    "count-parameters",
     _judge_count,
     [
         "module.parameters() yields every weight tensor of a module and of the modules inside it.",
@@ -243,6 +244,7 @@ count_parameters = Exercise(
     ],
 )
 embedding_parameters = Exercise(
+    "embedding-parameters",
     _judge_embeddings,
     [
         "There are three tables, and each of their rows has config.hidden_size numbers.",
@@ -251,6 +253,7 @@ embedding_parameters = Exercise(
     ],
 )
 megabytes = Exercise(
+    "megabytes",
     _judge_megabytes,
     [
         "A tensor takes numel() times element_size() bytes.",
@@ -258,6 +261,7 @@ megabytes = Exercise(
     ],
 )
 two_runs = Exercise(
+    "two-runs",
     _judge_two_runs,
     [
         "Write the call of the model in a small function of its own, inside torch.no_grad(), and call it twice.",

@@ -6,28 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertModel, BertTokenizer
 
 from bertutil.course.exercises import Exercise, Wrong, call, is_right
+from bertutil.course.inputs import tiny_model
 
 _TINY_VOCABULARY = ["[PAD]", "the", "river", "[SEP]", "bank", "##s", "[UNK]", "was", "wide", ".", "[MASK]", "[CLS]"]
-
-
-def tiny_model(seed: int, n_layers: int = 3) -> BertModel:
-    """A small random model that knows every id of BERT's vocabulary and reacts clearly to what it is given."""
-    config = BertConfig(
-        vocab_size=30_522,
-        hidden_size=32,
-        num_hidden_layers=n_layers,
-        num_attention_heads=4,
-        intermediate_size=64,
-        initializer_range=0.5,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model: Any = BertModel(config)
-    tiny: BertModel = model.eval()
-    return tiny
 
 
 def _judge_lay_out(function: Any) -> None:
@@ -251,6 +235,7 @@ def _disarm_reason(text: str, found: str, specials: list[str]) -> str:
 
 
 lay_out = Exercise(
+    "lay-out-a-row",
     _judge_lay_out,
     [
         "A row is a list, and [a, *b] is a list with a and then all of b. Which parts are there in every row?",
@@ -260,6 +245,7 @@ lay_out = Exercise(
 )
 
 text_mask = Exercise(
+    "text-mask",
     _judge_text_mask,
     [
         "Which of the five special tokens stand for no word of the text? tokenizer.cls_token_id is the id of [CLS].",
@@ -269,6 +255,7 @@ text_mask = Exercise(
 )
 
 cosines_without_cls = Exercise(
+    "cosines-without-cls",
     _judge_cosines_without_cls,
     [
         "Run the model twice: with all ids, and with ids[1:]. In the second run, give position_ids from 1 on.",
@@ -279,6 +266,7 @@ cosines_without_cls = Exercise(
 )
 
 disarm = Exercise(
+    "disarm-specials",
     _judge_disarm,
     [
         "A special token is recognised by its exact spelling. How does one space change it, and cut no word in two?",

@@ -122,6 +122,7 @@ def _why_wordpiece(word: str, found: Any, expected: list[str], vocab: _Vocabular
 
 
 wordpiece = Exercise(
+    "longest-match",
     _judge_wordpiece,
     [
         "Two loops: the outer one moves `start` through the word, the inner one shortens the piece from its end.",
@@ -174,6 +175,7 @@ def _why_isolate(text: str, found: str, expected: list[str], known: set[str]) ->
 
 
 isolate = Exercise(
+    "isolate-unknown-characters",
     _judge_isolate,
     [
         "Go through the text character by character and build a new one.",
@@ -271,6 +273,7 @@ def _why_tokens(found: list[tuple[str, list[str]]], words: list[tuple[str, list[
 
 
 tokens_by_word = Exercise(
+    "tokens-by-word",
     _judge_tokens_by_word,
     [
         "Begin with one empty list for every word of encoding.words[0].",
@@ -351,6 +354,7 @@ def _why_lost(found: set[str], entries: set[str]) -> str:
 
 
 lost_ids = Exercise(
+    "lost-ids",
     _judge_lost_ids,
     [
         "Take the entry as a text: what do clean, fold and split, one after the other, make of it?",

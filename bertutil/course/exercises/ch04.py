@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call, is_right
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 Run = Callable[[Tensor, Tensor], Tensor]
 
@@ -185,6 +185,7 @@ def _calls(seed: int) -> list[tuple[bool, str, Run]]:
 
 
 segment_ids = Exercise(
+    "segment-ids",
     _judge_segment_ids,
     [
         "On paper, for 2 and 3 tokens: [CLS] a a [SEP] b b b [SEP]. How many tokens are in each segment?",
@@ -194,6 +195,7 @@ segment_ids = Exercise(
 )
 
 pad_rows = Exercise(
+    "pad-rows",
     _judge_pad_rows,
     [
         "How long is the longest row? How many ids are missing in each of the others?",
@@ -203,6 +205,7 @@ pad_rows = Exercise(
 )
 
 ignores_first = Exercise(
+    "ignores-first",
     _judge_ignores_first,
     [
         "Do as in 'Sentence A could be anything': change a token of sentence A, and watch the vectors of sentence B.",
@@ -276,6 +279,7 @@ def _compare_effect(values: Tensor, model: Any, ids: Tensor) -> None:
 
 
 segment_effect = Exercise(
+    "segment-effect",
     _judge_segment_effect,
     [
         "Do as in `states` of the last section, but with the model and the ids that are handed in.",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call, compare, number
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 
 def _judge_count_values(function: Any) -> None:
@@ -245,6 +245,7 @@ _RESHAPED = (
 )
 
 count_values = Exercise(
+    "count-values",
     _judge_count_values,
     hints=[
         "There are four dimensions. Write down the size of each one, then multiply.",
@@ -253,6 +254,7 @@ count_values = Exercise(
 )
 
 cosine_without = Exercise(
+    "cosine-without-a-feature",
     _judge_cosine_without,
     hints=[
         "Make two new vectors in which the feature does not count, then take their cosine as usual.",
@@ -261,6 +263,7 @@ cosine_without = Exercise(
 )
 
 text_states = Exercise(
+    "text-states",
     _judge_text_states,
     hints=[
         "Pick the text by its index before you turn the axes. Then it does not matter how large the batch is.",
@@ -270,6 +273,7 @@ text_states = Exercise(
 )
 
 layer_state = Exercise(
+    "layer-state",
     _judge_layer_state,
     hints=[
         "Layer 0 first, as in 'Layer 0, by hand': three rows for each token are added, and a layer norm follows. "

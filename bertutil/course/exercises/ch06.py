@@ -6,10 +6,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call
-
-
-def _random(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
+from bertutil.course.inputs import random_values
 
 
 def _as_tensor(answer: Any, shape: tuple[int, ...], meaning: str) -> Tensor:
@@ -28,7 +25,7 @@ def _close(answer: Tensor, expected: Tensor) -> bool:
 
 def _judge_word_vector(function: Any) -> None:
     for n_layers, seed in ((7, 0), (13, 1), (5, 2)):
-        states = _random(9, n_layers, 6, seed=seed)
+        states = random_values(9, n_layers, 6, seed=seed)
         word_index = torch.tensor([-1, 0, 1, 1, 1, 2, 3, 3, -1])
         for word in (3, 1, 0):
             answer = call(function, states, word_index, word)
@@ -85,7 +82,7 @@ def _judge_word_vector(function: Any) -> None:
 def _judge_content_mean(function: Any) -> None:
     for lengths, seed in (([7, 4, 5], 0), ([3, 9], 1), ([6], 2)):
         mask = torch.tensor([[int(place < length) for place in range(max(lengths))] for length in lengths])
-        vectors = _random(*mask.shape, 5, seed=seed)
+        vectors = random_values(*mask.shape, 5, seed=seed)
         answer = call(function, vectors, mask)
         if isinstance(answer, Tensor) and answer.shape == (mask.shape[1], 5) and mask.shape[1] != len(lengths):
             raise Wrong("the mean goes over the texts; the tokens are axis 1 of [texts, tokens, features]")
@@ -131,7 +128,7 @@ def _judge_content_mean(function: Any) -> None:
 def _judge_text_vectors(function: Any) -> None:
     for owners, seed in (([0, 0, 0], 0), ([0, 1, 1, 2], 1), ([0, 0, 1, 2, 2, 2], 2)):
         text_index = torch.tensor(owners)
-        vectors = _random(len(owners), 8, 5, seed=seed)
+        vectors = random_values(len(owners), 8, 5, seed=seed)
         central = torch.zeros(len(owners), 8, dtype=torch.bool)
         for row in range(len(owners)):
             central[row, 1 : 3 + (3 * row) % 5] = True  # a different number of tokens in each window
@@ -209,6 +206,7 @@ def _compare(answer: Tensor, expected: Tensor, slips: dict[str, Tensor]) -> None
 
 
 word_vector = Exercise(
+    "word-vector",
     _judge_word_vector,
     [
         "Which rows of `states` belong to the word? `word_index == word` is a mask of True and False, and a mask can "
@@ -219,6 +217,7 @@ word_vector = Exercise(
 )
 
 content_mean = Exercise(
+    "content-mean",
     _judge_content_mean,
     [
         "Make a new mask from a copy of the old one: 0 at [CLS], 0 at [SEP]. [CLS] is at place 0 in every text. "
@@ -230,6 +229,7 @@ content_mean = Exercise(
 )
 
 text_vectors = Exercise(
+    "text-vectors",
     _judge_text_vectors,
     [
         "For one text the answer is short: the mean of all its central tokens together. Go through the texts in a "

@@ -1,7 +1,4 @@
-"""Exercises of chapter 7: guessing, the nearest middle, the gap without the mean, words found again.
-
-RARE holds the chapter's words that the tokenizer splits, each in two sentences written for it.
-"""
+"""Exercises of chapter 7: guessing, the nearest middle, the gap without the mean, words found again."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,33 +7,6 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, call, compare, number
-
-RARE = {
-    "teapot": ("My aunt's teapot has a crack near the handle.", "We found a silver teapot at the flea market."),
-    "teaspoon": ("Add one teaspoon of salt to the water.", "The baby dropped his teaspoon behind the sofa."),
-    "toothbrush": ("I forgot my toothbrush at the hotel.", "Dentists say that a toothbrush lasts three months."),
-    "toothpaste": ("This toothpaste tastes of mint.", "The last tube of toothpaste was empty on Sunday."),
-    "snowman": ("The children gave the snowman an old hat.", "By noon the snowman had melted in the garden."),
-    "snowshoes": ("We crossed the frozen lake on snowshoes.", "He rents out snowshoes and sledges in winter."),
-    "hedgehog": ("A hedgehog crossed the lawn after dark.", "The vet weighed the injured hedgehog and fed it."),
-    "groundhog": ("The groundhog dug a tunnel under our shed.", "Our dog barked at a groundhog beside the road."),
-    "hairbrush": ("Her hairbrush lay on a shelf in the bathroom.", "I bought a wooden hairbrush for my sister."),
-    "paintbrush": ("Wash the paintbrush before the colour dries.", "She held the paintbrush like a pencil."),
-    "blueberry": ("He picked a single blueberry from the bush.", "A blueberry rolled off the plate onto the floor."),
-    "gooseberry": ("The gooseberry has thorns and sour fruit.", "My uncle planted a gooseberry next to the fence."),
-    "pancake": ("The first pancake always sticks to the pan.", "She ate her pancake with lemon and sugar."),
-    "cheesecake": ("They shared a slice of cheesecake after dinner.", "This cheesecake needs two hours in the oven."),
-    "raincoat": ("Take a raincoat, the clouds look dark.", "His yellow raincoat hung dripping in the hall."),
-    "overcoat": ("He wore a heavy overcoat over his suit.", "The thief hid the painting under her overcoat."),
-    "jellyfish": ("A jellyfish stung the swimmer on the leg.", "Hundreds of jellyfish were washed up on the beach."),
-    "goldfish": ("Our goldfish lives in a round glass bowl.", "The boy won a goldfish at the fair."),
-    "beekeeper": ("The beekeeper lifted the frame without gloves.", "Ask the beekeeper how much honey is left."),
-    "bookkeeper": ("The bookkeeper noticed a mistake in the sums.", "Our bookkeeper retires after thirty years."),
-    "sunflower": ("The sunflower grew taller than the garage.", "She painted a sunflower in a blue vase."),
-    "cauliflower": ("Roast the cauliflower with cumin and oil.", "Nobody at school liked the cauliflower soup."),
-    "walrus": ("The walrus rested on the ice with its calf.", "Its long tusks help a walrus climb out of the sea."),
-    "thermostat": ("Turn the thermostat down before you go to bed.", "The new thermostat knows when we are at home."),
-}
 
 
 def _judge_guess(function: Any) -> None:
@@ -304,6 +274,7 @@ def _judge_found(function: Any) -> None:
 
 
 guess = Exercise(
+    "chance-of-a-sense",
     _judge_guess,
     [
         "Take one sentence out. How many sentences are left to pick from, and how many of them have its sense?",
@@ -313,6 +284,7 @@ guess = Exercise(
     ],
 )
 middle = Exercise(
+    "nearest-middle",
     _judge_middle,
     [
         "For each sentence, one mean for each sense. For its own sense, take the sentence out of the list first.",
@@ -322,6 +294,7 @@ middle = Exercise(
     ],
 )
 gap = Exercise(
+    "gap-without-the-mean",
     _judge_gap,
     [
         "First subtract the mean row of the background, then take all cosines, then two means over pairs.",
@@ -331,6 +304,7 @@ gap = Exercise(
     ],
 )
 found_again = Exercise(
+    "words-found-again",
     _judge_found,
     [
         "First make one vector of each list of pieces, in the same way on both sides. Then it is a search by cosine.",

@@ -317,6 +317,7 @@ def _judge_begin(function: Any) -> None:
 
 
 layer_mix = Exercise(
+    "layer-mix",
     _judge_mix,
     [
         "Three steps: weights from the scores, each layer times its weight, the sum over the layers. Then gamma.",
@@ -326,6 +327,7 @@ layer_mix = Exercise(
 )
 
 spans = Exercise(
+    "entity-spans",
     _judge_spans,
     [
         "Go through the tags with one entity open at most. When does it close, and when does a new one begin?",
@@ -335,6 +337,7 @@ spans = Exercise(
 )
 
 choose_layer = Exercise(
+    "choose-layer",
     _judge_choice,
     [
         "Two loops: for each layer, for each fold. What does the probe learn from, and what is it tried on?",
@@ -344,6 +347,7 @@ choose_layer = Exercise(
 )
 
 to_begin_with = Exercise(
+    "layer-to-begin-with",
     _judge_begin,
     [
         "Two steps: which names are not told apart from the best? And which of these is the cheapest?",

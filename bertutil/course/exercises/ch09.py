@@ -6,11 +6,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call, compare, number
-
-
-def _random(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
-
+from bertutil.course.inputs import random_values
 
 MADE = {"cosine_similarity", "CosineSimilarity", "search"}  # the functions that compute cosines
 
@@ -23,8 +19,8 @@ def _names(code: Any) -> set[str]:
 
 def _judge_nearest(function: Any) -> None:
     for n_queries, n_texts, k, seed in ((3, 7, 2, 0), (2, 9, 4, 1), (4, 6, 1, 2), (1, 5, 5, 3)):
-        queries = _random(n_queries, 6, seed=seed) * torch.arange(1, n_queries + 1)[:, None]
-        corpus = _random(n_texts, 6, seed=seed + 10) * (1 + 4 * torch.arange(n_texts) % 7)[:, None] + 0.5
+        queries = random_values(n_queries, 6, seed=seed) * torch.arange(1, n_queries + 1)[:, None]
+        corpus = random_values(n_texts, 6, seed=seed + 10) * (1 + 4 * torch.arange(n_texts) % 7)[:, None] + 0.5
         answer = call(function, queries, corpus, k)
         cosines = torch.cosine_similarity(queries[:, None], corpus[None], dim=2)
         if isinstance(answer, tuple):
@@ -71,7 +67,7 @@ def _judge_reciprocal_rank(function: Any) -> None:
     answers, expected = [], []
     slips: dict[str, list[float]] = {}
     for n, size, seed in ((4, 6, 0), (5, 9, 1), (3, 20, 2)):
-        scores = _random(n, size, seed=seed)
+        scores = random_values(n, size, seed=seed)
         right = torch.randint(size, (n,), generator=torch.Generator().manual_seed(seed))
         answer = call(function, scores, right)
         if getattr(answer, "shape", None) == (n,) or (isinstance(answer, list) and len(answer) == n):
@@ -114,7 +110,7 @@ def _judge_share_in_order(function: Any) -> None:
     answers, expected, cases = [], [], []
     slips: dict[str, list[float]] = {}
     for n, m, seed in ((6, 9, 0), (8, 8, 1), (7, 4, 2), (5, 6, 3)):
-        alike, unlike = _random(n, seed=seed) * 0.2 + 0.6, _random(m, seed=seed + 10) * 0.2 + 0.5
+        alike, unlike = random_values(n, seed=seed) * 0.2 + 0.6, random_values(m, seed=seed + 10) * 0.2 + 0.5
         if seed == 3:
             unlike[:3] = alike[0]  # equal cosines
         try:
@@ -164,7 +160,7 @@ def _judge_share_in_order(function: Any) -> None:
 
 def _with_cosines(cosines: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Rows of two tensors, of very different lengths, that have these cosines."""
-    one, two = _random(len(cosines), 6, seed=seed), _random(len(cosines), 6, seed=seed + 50)
+    one, two = random_values(len(cosines), 6, seed=seed), random_values(len(cosines), 6, seed=seed + 50)
     one = one / one.norm(dim=1, keepdim=True)
     two = two - (one * two).sum(dim=1, keepdim=True) * one
     two = two / two.norm(dim=1, keepdim=True)
@@ -178,10 +174,10 @@ def _kinds(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
     scores = torch.arange(30) % 6
     clean = scores / 5
     cosines = [
-        0.1 + 0.8 * clean**6 + 0.002 * _random(30, seed=seed).clamp(-2, 2),
-        0.88 + 0.05 * _random(30, seed=seed + 1).clamp(-2, 2),
-        0.1 + 0.4 * clean + 0.12 * _random(30, seed=seed + 2).clamp(-2, 2),
-        0.3 - 0.1 * clean + 0.1 * _random(30, seed=seed + 3).clamp(-2, 2),
+        0.1 + 0.8 * clean**6 + 0.002 * random_values(30, seed=seed).clamp(-2, 2),
+        0.88 + 0.05 * random_values(30, seed=seed + 1).clamp(-2, 2),
+        0.1 + 0.4 * clean + 0.12 * random_values(30, seed=seed + 2).clamp(-2, 2),
+        0.3 - 0.1 * clean + 0.1 * random_values(30, seed=seed + 3).clamp(-2, 2),
     ]
     names = ["[CLS]", "mean", "mean with specials", "max"]
     both = {names[(k + seed) % 4]: _with_cosines(values, seed + k) for k, values in enumerate(cosines)}
@@ -253,6 +249,7 @@ def _judge_kind(function: Any) -> None:
 
 
 nearest = Exercise(
+    "nearest-texts",
     _judge_nearest,
     [
         "The cosine is the dot product of two vectors of length 1. Which division makes the rows that long?",
@@ -263,6 +260,7 @@ nearest = Exercise(
 )
 
 reciprocal_rank = Exercise(
+    "reciprocal-rank",
     _judge_reciprocal_rank,
     [
         "The rank of the right text is 1 plus the number of texts with a higher score.",
@@ -272,6 +270,7 @@ reciprocal_rank = Exercise(
 )
 
 share_in_order = Exercise(
+    "share-in-order",
     _judge_share_in_order,
     [
         "Each number of the first tensor has to meet each number of the second. `alike[:, None]` is a column; what "
@@ -282,6 +281,7 @@ share_in_order = Exercise(
 )
 
 best_kind = Exercise(
+    "best-kind-of-vector",
     _judge_kind,
     [
         "For each kind one number that says how well its cosines order the pairs. Then the name with the largest.",

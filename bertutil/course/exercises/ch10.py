@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call
-from bertutil.course.exercises.ch02 import tiny_model
+from bertutil.course.inputs import tiny_model
 
 CUT = -1e4  # a score this low has a weight of exactly 0 after the softmax
 MASK = 103  # the id of [MASK]
@@ -288,6 +288,7 @@ def _tensor(answer: Any, shape: list[int], what: str) -> Tensor:
 
 
 weights = Exercise(
+    "attention-weights",
     _judge_weights,
     [
         "Three steps: the scores, -inf where the mask is 0, the softmax. Which axis must sum to 1?",
@@ -297,6 +298,7 @@ weights = Exercise(
 )
 
 strongest_head = Exercise(
+    "strongest-head",
     _judge_strongest,
     [
         "maps[:, :, i, j] has one weight for each layer and head: i is the row, j the column.",
@@ -306,6 +308,7 @@ strongest_head = Exercise(
 )
 
 cut_off_mask = Exercise(
+    "cut-off-mask",
     _judge_cut_off,
     [
         "Draw the square for n=3, places=[1]. Which rows must not look at column 1, and which may?",
@@ -315,6 +318,7 @@ cut_off_mask = Exercise(
 )
 
 moves_without = Exercise(
+    "moves-without-a-token",
     _judge_moves,
     [
         "Run the model once with a mask of ones: that is before. Then once for each other token, with one 0.",

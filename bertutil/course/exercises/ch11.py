@@ -236,6 +236,7 @@ def _means(vectors: Tensor, labels: Tensor) -> _Means:
 
 
 logits = Exercise(
+    "head-on-cls",
     _judge_logits,
     [
         "Which vector of each row is [CLS]? And which two numbers of a shape must agree for the product?",
@@ -244,6 +245,7 @@ logits = Exercise(
 )
 
 pairs = Exercise(
+    "pairs-by-story",
     _judge_pairs,
     [
         "Cut the list of stories in two before you make any pair. Then write one helper for both parts.",
@@ -254,6 +256,7 @@ pairs = Exercise(
 )
 
 epoch = Exercise(
+    "one-epoch",
     _judge_epoch,
     [
         "Go through the steps of the chapter's loop one by one: which are missing here, and which are too many?",
@@ -264,6 +267,7 @@ epoch = Exercise(
 )
 
 apart = Exercise(
+    "classes-apart",
     _judge_apart,
     [
         "Write a helper for one set of vectors: the mean cosine of one kind of pairs minus that of the other.",

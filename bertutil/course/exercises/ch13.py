@@ -204,6 +204,7 @@ def _judge_machines(function: Any) -> None:
 
 
 padding_share = Exercise(
+    "padding-share",
     _judge_padding_share,
     [
         "Take the lengths in slices of `size`. A slice is a batch: how many positions does its rectangle have?",
@@ -212,6 +213,7 @@ padding_share = Exercise(
     ],
 )
 fill_rows = Exercise(
+    "fill-rows",
     _judge_fill_rows,
     [
         "Go through the texts once, and keep the tokens that the current row has.",
@@ -220,6 +222,7 @@ fill_rows = Exercise(
     ],
 )
 mean_of_last = Exercise(
+    "mean-of-last",
     _judge_mean_of_last,
     [
         "enumerate() counts the states while they come. Which numbers do the last `count` of `n` have?",
@@ -228,6 +231,7 @@ mean_of_last = Exercise(
     ],
 )
 machines_needed = Exercise(
+    "machines-needed",
     _judge_machines,
     [
         "Three numbers first: how many lines are written, how many are left, how many one machine does in the time.",

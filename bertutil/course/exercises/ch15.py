@@ -54,7 +54,7 @@ def _judge_rule(function: Any) -> None:
 
 
 def _judge_flips(function: Any) -> None:
-    @claim("x", chapter=15, needs=[("a", ">", 0), ("b", "=", "yes")], limits=[("c", "<", 0.5)])
+    @claim("x", chapter="claims", needs=[("a", ">", 0), ("b", "=", "yes")], limits=[("c", "<", 0.5)])
     def c00(evidence: Any) -> rules.Measured:
         """A claim.
 
@@ -185,6 +185,7 @@ def _part(flags: Tensor) -> float:
 
 
 rule = Exercise(
+    "rule-of-a-verdict",
     _judge_rule,
     [
         "Three verdicts need two comparisons. Which one comes first?",
@@ -194,6 +195,7 @@ rule = Exercise(
 )
 
 flips = Exercise(
+    "verdict-that-flips",
     _judge_flips,
     [
         "claim.verdict(...) can be asked twice: with what was measured, and with the changed copy.",
@@ -203,6 +205,7 @@ flips = Exercise(
 )
 
 own_claim = Exercise(
+    "own-claim",
     _judge_own,
     [
         "Which one number falls when the lengths fall with the tokens? A correlation does.",
@@ -212,6 +215,7 @@ own_claim = Exercise(
 )
 
 luck = Exercise(
+    "verdict-by-luck",
     _judge_luck,
     [
         "One share for each try: hits.mean(dim=1). Then the lower end of each, and how many lie above guessing?",

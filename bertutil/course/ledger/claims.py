@@ -20,8 +20,8 @@ from torch import Tensor
 from transformers import BertTokenizer
 
 from bertutil.course import datasets
+from bertutil.course.inputs import BANK
 from bertutil.course.ledger.evidence import (
-    BANK,
     Evidence,
     ends,
     f1_gap,
@@ -40,20 +40,6 @@ from bertutil.pooling import combine_layers, pool_sentences
 from bertutil.probes import bootstrap_interval, entity_counts, f1, linear_probe, neighbour_accuracy
 from bertutil.similarity import cosine_similarity, remove_mean, self_similarity
 
-CHAPTERS = {
-    1: "01_loading.ipynb",
-    2: "02_special_tokens.ipynb",
-    3: "03_tokenization.ipynb",
-    4: "04_segment_ids.ipynb",
-    5: "05_hidden_states.ipynb",
-    6: "06_pooling.ipynb",
-    7: "07_context.ipynb",
-    8: "08_layer_choice.ipynb",
-    9: "09_similarity_and_search.ipynb",
-    10: "10_attention.ipynb",
-    11: "11_fine_tuning_cls.ipynb",
-}
-
 STREAMS = {"She walked along the river to the bank.": "river", "She walked along the street to the bank.": "street"}
 
 # Named entities, F1 on the CoNLL-2003 development set, vectors of bert-base-cased without fine-tuning into a BiLSTM
@@ -70,7 +56,7 @@ TABLE_7 = {
 # --- Words and pieces --------------------------------------------------------------------------------------------
 
 
-@claim("article, 2.2", chapter=3, needs=[("tokens", "=", 14), ("pieces", "=", "em ##bed ##ding ##s")])
+@claim("article, 2.2", chapter="tokenization", needs=[("tokens", "=", 14), ("pieces", "=", "em ##bed ##ding ##s")])
 def c01(evidence: Evidence) -> Measured:
     """“Here is the sentence I want embeddings for.” has 14 tokens, and “embeddings” is em ##bed ##ding ##s.
 
@@ -81,7 +67,10 @@ def c01(evidence: Evidence) -> Measured:
 
 
 @claim(
-    "article, 2.2", chapter=3, needs=[("equal, by id", "=", 20)], limits=[("keys in the order of ids", "=", False)]
+    "article, 2.2",
+    chapter="tokenization",
+    needs=[("equal, by id", "=", 20)],
+    limits=[("keys in the order of ids", "=", False)],
 )
 def c02(evidence: Evidence) -> Measured:
     """Entries 5000 to 5019 are knight, lap, survey and so on, as a slice of the vocabulary's keys shows.
@@ -95,7 +84,7 @@ def c02(evidence: Evidence) -> Measured:
     return {"equal, by id": equal, "keys in the order of ids": ids == sorted(ids)}
 
 
-@claim("article, 2.2", chapter=3, needs=[("tokens", "=", 22), ("equal ids", "=", 22)])
+@claim("article, 2.2", chapter="tokenization", needs=[("tokens", "=", 22), ("equal ids", "=", 22)])
 def c03(evidence: Evidence) -> Measured:
     """The sentence with three banks has 22 tokens, with the ids that are printed there.
 
@@ -109,7 +98,7 @@ def c03(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 2.2",
-    chapter=3,
+    chapter="tokenization",
     needs=[("away from 30,000", "<", 0.05), ("pieces inside words", ">", 0), ("single characters", ">", 0)],
     limits=[("unused slots and special tokens", ">", 0)],
 )
@@ -132,7 +121,7 @@ def c04(evidence: Evidence) -> Measured:
     }
 
 
-@claim("article, 2.2; second answer", chapter=3, needs=[("lost in [UNK]", "=", 0)])
+@claim("article, 2.2; second answer", chapter="tokenization", needs=[("lost in [UNK]", "=", 0)])
 def c05(evidence: Evidence) -> Measured:
     """A word can at worst be spelled in single characters, so nothing is out of vocabulary.
 
@@ -144,7 +133,7 @@ def c05(evidence: Evidence) -> Measured:
     return {"words tried": len(words), "lost in [UNK]": lost, "pieces of 100 letters": pieces}
 
 
-@claim("article, 2.2", chapter=3, needs=[("difference of the ids", "=", 0)])
+@claim("article, 2.2", chapter="tokenization", needs=[("difference of the ids", "=", 0)])
 def c06(evidence: Evidence) -> Measured:
     """A piece at the front of a word shares its entry with the word that stands alone: “em”.
 
@@ -154,7 +143,11 @@ def c06(evidence: Evidence) -> Measured:
     return {"id at the front": front, "id alone": alone, "difference of the ids": front - alone}
 
 
-@claim("article, 2.2", chapter=3, needs=[("difference of the ids", "≠", 0), ("cosine of the rows", "<", 0.99)])
+@claim(
+    "article, 2.2",
+    chapter="tokenization",
+    needs=[("difference of the ids", "≠", 0), ("cosine of the rows", "<", 0.99)],
+)
 def c07(evidence: Evidence) -> Measured:
     """“bed” and “##bed” are two entries.
 
@@ -167,7 +160,7 @@ def c07(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 2.2 and 4.2",
-    chapter=7,
+    chapter="context",
     needs=[("found again minus guessing, at least", ">", 0)],
     limits=[("found again minus found by spelling, at most", "≤", 0)],
 )
@@ -190,7 +183,7 @@ def c08(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 4.2",
-    chapter=6,
+    chapter="pooling",
     needs=[("worst minus guessing, at least", ">", 0)],
     limits=[("mean minus last, at least", ">", 0)],
 )
@@ -208,7 +201,7 @@ def c25(evidence: Evidence) -> Measured:
     }
 
 
-@claim("article, 1", chapter=3, needs=[("tokens that differ", "=", 0)])
+@claim("article, 1", chapter="tokenization", needs=[("tokens that differ", "=", 0)])
 def c30(evidence: Evidence) -> Measured:
     """An “uncased” model ignores case.
 
@@ -221,7 +214,7 @@ def c30(evidence: Evidence) -> Measured:
 
 @claim(
     "second answer",
-    chapter=3,
+    chapter="tokenization",
     needs=[
         ("cased: walrus", "=", "I am the wa ##l ##rus ."),
         ("cased: BERT", "=", "B ##ER ##T"),
@@ -252,7 +245,7 @@ def c32(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 2",
-    chapter=4,
+    chapter="segment_ids",
     needs=[("inputs equal to those made by hand", "=", 4)],
     limits=[("encode_plus is there", "=", False)],
 )
@@ -279,7 +272,7 @@ def c37(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 2.1",
-    chapter=2,
+    chapter="special_tokens",
     needs=[("cosine with and without them, mean", "<", 0.99)],
     limits=[("runs without them", "=", True)],
 )
@@ -300,7 +293,7 @@ def c09(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 2.3",
-    chapter=4,
+    chapter="segment_ids",
     needs=[("segment id of a single sentence", "=", "1"), ("pair: ids as claimed", "=", True)],
 )
 def c10(evidence: Evidence) -> Measured:
@@ -324,7 +317,7 @@ def c10(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.1",
-    chapter=4,
+    chapter="segment_ids",
     needs=[("second parameter", "=", "token_type_ids"), ("off from a call with segments", "=", 0)],
 )
 def c11(evidence: Evidence) -> Measured:
@@ -352,7 +345,7 @@ def c11(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.2",
-    chapter=1,
+    chapter="loading",
     needs=[("states minus layers", "=", 1), ("values minus the product", "=", 0)],
     published="bert-base-uncased: 13 x 1 x 22 x 768 = 219,648 (article, 3.2)",
     beside=["values"],
@@ -376,7 +369,7 @@ def c12(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.2",
-    chapter=5,
+    chapter="hidden_states",
     needs=[("within [-2, 2], lowest layer", ">", 0.9)],
     limits=[("share of the far values in three features", ">", 0.5)],
 )
@@ -403,7 +396,7 @@ def c13(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.2",
-    chapter=5,
+    chapter="hidden_states",
     needs=[("one text: off from ours", "=", 0)],
     limits=[("two texts: axes after squeeze", "≠", 3)],
 )
@@ -426,7 +419,7 @@ def c14(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.3",
-    chapter=6,
+    chapter="pooling",
     needs=[("concatenated / features", "=", 4.0), ("summed / features", "=", 1.0)],
     published="bert-base-uncased: 3,072 and 768 (article, 3.3)",
     beside=["concatenated", "summed"],
@@ -448,7 +441,7 @@ def c15(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.3",
-    chapter=6,
+    chapter="pooling",
     needs=[("off from the mean by hand", "<", 1e-05)],
     limits=[("cosine with 40 [PAD] left in", "<", 0.99)],
 )
@@ -472,7 +465,7 @@ def c16(evidence: Evidence) -> Measured:
 
 @claim(
     "first and second answer",
-    chapter=5,
+    chapter="hidden_states",
     needs=[("vectors of a token minus layers", "=", 1), ("tokens minus pieces", "=", 2)],
 )
 def c31(evidence: Evidence) -> Measured:
@@ -495,7 +488,7 @@ def c31(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.4",
-    chapter=7,
+    chapter="context",
     needs=[("vault, robber minus robber, river", ">", 0)],
     limits=[("furthest from the article's figures", ">", 0.005)],
     published="bert-base-uncased: 0.94 and 0.69 (article, 3.4); with segment 1, in the older library: 0.95 and 0.68",
@@ -521,7 +514,7 @@ def c17(evidence: Evidence) -> Measured:
 
 @claim(
     "article, introduction; first answer",
-    chapter=7,
+    chapter="context",
     needs=[("static table: largest difference", "=", 0.0), ("BERT, last layer: cosine", "<", 0.99)],
 )
 def c18(evidence: Evidence) -> Measured:
@@ -543,7 +536,7 @@ def c18(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.5",
-    chapter=7,
+    chapter="context",
     needs=[("bank moves with another word", "=", 0.0), ("sense accuracy minus guessing, at most", "<", 0.1)],
     limits=[("cosine of two banks in a sentence", "<", 0.999)],
 )
@@ -568,7 +561,7 @@ def c19(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.5; first answer",
-    chapter=7,
+    chapter="context",
     needs=[("accuracy, last minus first layer, at least", ">", 0)],
     limits=[("steps at which the accuracy falls", ">", 0), ("steps at which the self-similarity rises", ">", 0)],
 )
@@ -601,7 +594,7 @@ def c20(evidence: Evidence) -> Measured:
 
 @claim(
     "first answer",
-    chapter=7,
+    chapter="context",
     needs=[
         ("static table: place of iphone", "≤", 100),
         ("static table: place of fruit", "≤", 100),
@@ -630,7 +623,7 @@ def c35(evidence: Evidence) -> Measured:
 
 @claim(
     "second answer",
-    chapter=10,
+    chapter="attention",
     needs=[("bank moves, attention open", ">", 0.001), ("bank moves, attention cut", "=", 0)],
 )
 def c38(evidence: Evidence) -> Measured:
@@ -662,7 +655,7 @@ def c38(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.5",
-    chapter=8,
+    chapter="layer_choice",
     needs=[("jobs of 3 where it is ahead of the last", ">", 0)],
     limits=[("jobs of 3 where it is ahead of the last", "<", 3)],
     published=f"second-to-last 95.6, last 94.9 ({TABLE_7_SOURCE})",
@@ -695,7 +688,7 @@ def c21(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 3.5",
-    chapter=8,
+    chapter="layer_choice",
     needs=[("first in table 7", "=", "concatenation of the last 4"), ("table 7: next, behind by", "<", 1.0)],
     limits=[("here: concatenation minus best other, at least", "≤", 0)],
     published=f"{', '.join(f'{name} {score}' for name, score in TABLE_7.items())} ({TABLE_7_SOURCE})",
@@ -724,7 +717,7 @@ def c22(evidence: Evidence) -> Measured:
 
 @claim(
     "first answer",
-    chapter=8,
+    chapter="layer_choice",
     needs=[("first in table 7", "=", "weighted sum of the last 4")],
     published=f"concatenation 96.1, weighted sum 95.9, in its first version called a sum ({TABLE_7_SOURCE})",
     beside=["it is ahead of the sum by"],
@@ -741,7 +734,7 @@ def c34(evidence: Evidence) -> Measured:
     }
 
 
-@claim("article, introduction", chapter=8, needs=[("contextual minus static, at least", ">", 0)])
+@claim("article, introduction", chapter="layer_choice", needs=[("contextual minus static, at least", ">", 0)])
 def c29(evidence: Evidence) -> Measured:
     """Contextual vectors make better models on top of them than static ones.
 
@@ -759,7 +752,7 @@ def c29(evidence: Evidence) -> Measured:
 
 @claim(
     "article, introduction",
-    chapter=8,
+    chapter="layer_choice",
     needs=[("linear minus capitals, at least", ">", 0), ("BiLSTM minus capitals, at least", ">", 0)],
 )
 def c36(evidence: Evidence) -> Measured:
@@ -795,7 +788,7 @@ def c36(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 4.3",
-    chapter=9,
+    chapter="similarity_and_search",
     needs=[("sentences in order, at least", ">", 0.5)],
     limits=[("words in order, at least", ">", 0.5)],
 )
@@ -821,7 +814,7 @@ def c26(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 4.3",
-    chapter=9,
+    chapter="similarity_and_search",
     needs=[("unrelated, highest minus lowest", ">", 0.1), ("upper half minus cut, mean of the layers", ">", 0)],
     published="mean cosine of random words in bert-base-cased: .105 in layer 0, .675 in layer 11, .477 in the last "
     "(data of Ethayarajh 2019, aclanthology D19-1006)",
@@ -850,7 +843,7 @@ def c27(evidence: Evidence) -> Measured:
 
 @claim(
     "article, introduction",
-    chapter=9,
+    chapter="similarity_and_search",
     needs=[("reciprocal rank minus TF-IDF, at least", ">", 0), ("reciprocal rank, at least", ">", 0.1)],
     limits=[("answers in the first place", "<", 0.9)],
 )
@@ -873,7 +866,7 @@ def c28(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 4.1",
-    chapter=9,
+    chapter="similarity_and_search",
     needs=[("tasks of 2 where [CLS] is behind the mean", ">", 0)],
     limits=[("tasks of 2 where [CLS] is behind the mean", "<", 2)],
     published="BERT without fine-tuning, STS benchmark, Spearman x 100: [CLS] 16.50, mean of the tokens 46.35 "
@@ -913,7 +906,7 @@ def c23(evidence: Evidence) -> Measured:
 
 @claim(
     "article, 4.1; second answer",
-    chapter=11,
+    chapter="fine_tuning_cls",
     needs=[("trained minus frozen, at least", ">", 0)],
 )
 def c24(evidence: Evidence) -> Measured:
@@ -934,7 +927,7 @@ def c24(evidence: Evidence) -> Measured:
 
 @claim(
     "second answer",
-    chapter=11,
+    chapter="fine_tuning_cls",
     needs=[("true sentence chosen, at least", ">", 0.5)],
     limits=[("of the same story, at least", "≤", 0.5)],
     published="in pre-training, on its own text: 97 to 98 % (BERT paper, 3.1)",

@@ -15,7 +15,7 @@ from torch import Tensor
 from bertutil import fine_tuning
 from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.course import datasets
-from bertutil.course.exercises.ch07 import RARE
+from bertutil.course.inputs import BANK, RARE
 from bertutil.encoding import Encoding, encode
 from bertutil.layers import hidden_states
 from bertutil.packed import embed
@@ -31,8 +31,6 @@ from bertutil.probes import (
     side_by_side,
 )
 from bertutil.similarity import cosine_similarity, search, self_similarity
-
-BANK = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
 
 
 class Pairs(NamedTuple):
@@ -222,11 +220,11 @@ class Evidence:
         """
         stories = datasets.stories()
         held_out = len(stories) // 3
-        *texts, labels = fine_tuning.next_sentence_pairs(stories[held_out:])
+        *texts, labels = datasets.next_sentence_pairs(stories[held_out:])
         trained = self._train(encode(self.bert, *texts), labels, batch_size=4, together=2)
         found = {}
         for wrong in ("other", "same"):
-            *texts, _ = fine_tuning.next_sentence_pairs(stories[:held_out], wrong)
+            *texts, _ = datasets.next_sentence_pairs(stories[:held_out], wrong)
             follows = trained.logits(encode(self.bert, *texts)).diff(dim=1).reshape(held_out, 4, 2)
             found[wrong] = (follows[..., 0] > follows[..., 1]).double().mean(dim=1).numpy()
         return found

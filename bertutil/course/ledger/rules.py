@@ -9,6 +9,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Claim:
     """One entry of the ledger.
 
     `id`: "C01" and so on. `source`: where it is said. `says`: the claim in our words; `how`: what is done to test it.
-    `chapter`: the number of the chapter that treats it. `measure`: the function that returns the quantities. `needs`:
+    `chapter`: the topic of the chapter that treats it, which is the name of its notebook without the number, so that
+    nothing changes here when chapters are renumbered. `measure`: the function that returns the quantities. `needs`:
     conditions that must all be met, or the claim does not hold; `limits`: where one of them is met, it holds with a
     limit. `published`: other people's figures, with their source; `beside`: the quantities to compare with them.
     """
@@ -69,7 +71,7 @@ class Claim:
     source: str
     says: str
     how: str
-    chapter: int
+    chapter: str
     measure: Callable[["Evidence"], Measured]
     needs: tuple[Condition, ...]
     limits: tuple[Condition, ...] = ()
@@ -112,7 +114,7 @@ class Finding(NamedTuple):
 def claim(
     source: str,
     *,
-    chapter: int,
+    chapter: str,
     needs: Sequence[tuple[str, str, Bound]],
     limits: Sequence[tuple[str, str, Bound]] = (),
     published: str = "",
@@ -150,17 +152,24 @@ def claim(
     return make
 
 
-def as_table(findings: Sequence[Finding], notebooks: Mapping[int, str], checkpoint: str) -> str:
+def chapters(folder: str | Path) -> dict[str, str]:
+    """The notebooks of a folder by topic, for instance {"context": "07_context.ipynb"}."""
+    return {file.stem[3:]: file.name for file in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
+
+
+def as_table(findings: Sequence[Finding], notebooks: Mapping[str, str], checkpoint: str) -> str:
     """The ledger as a Markdown table, with the quantities of the rules and those beside published figures.
 
-    `notebooks` maps a chapter's number to its file, for the links; `checkpoint` is what was measured.
+    `notebooks`, as chapters() finds them, give the numbers and the links; a chapter that is not among them is named
+    by its topic. `checkpoint` is what was measured.
     """
     rows = [("id", "claim", "verdict", f"measured: {checkpoint}", "published", "source", "chapter"), ("---",) * 7]
     for claim, measured, verdict in findings:
         conditions = (*claim.needs, *claim.limits)
         quantities = dict.fromkeys((*claim.beside, *(condition.quantity for condition in conditions)))
         here = "; ".join(f"{name}: {shown(measured[name])}" for name in quantities)
-        link = f"[{claim.chapter}]({notebooks[claim.chapter]})"
+        file = notebooks.get(claim.chapter)
+        link = f"[{int(file[:2])}]({file})" if file else claim.chapter
         rows.append((claim.id, claim.says, f"**{verdict}**", here, claim.published, claim.source, link))
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
