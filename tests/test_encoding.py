@@ -194,7 +194,7 @@ def test_a_typed_special_token_is_plain_text_by_default(tiny):
 
 
 def test_a_typed_special_token_can_be_parsed_and_is_then_no_content(tiny):
-    encoding = bertutil.encode(tiny, "he said [SEP] to[MASK]me", specials="parse")
+    encoding = bertutil.encode(tiny, "he said [SEP] to[MASK]me", typed_specials="parse")
     assert encoding.tokens[0] == ["[CLS]", "he", "said", "[SEP]", "to", "[MASK]", "me", "[SEP]"]
     assert encoding.content_mask.tolist() == [[False, True, True, False, True, False, True, False]]
     assert [(w.text, w.n_pieces) for w in encoding.words[0]] == [
@@ -375,7 +375,7 @@ def test_a_bad_second_text_is_named_as_a_pair(tiny):
         bertutil.encode(tiny, ["a", "b"], ["c"])
 
 
-@pytest.mark.parametrize("option", ["too_long", "specials"])
+@pytest.mark.parametrize("option", ["too_long", "typed_specials"])
 def test_an_unknown_option_is_refused(tiny, option):
     with pytest.raises(ValueError, match=f"{option} is 'maybe'"):
         bertutil.encode(tiny, "x", **{option: "maybe"})

@@ -248,6 +248,7 @@ def test_a_model_in_training_mode_and_left_padding_are_refused(tiny_folder):
     bert.tokenizer.padding_side = "left"
     with pytest.raises(ValueError, match="pads on the left"):
         bertutil.embed(bert, "a bank")
+    bert.tokenizer.padding_side = "right"
     bert.model.train()
     with pytest.raises(ValueError, match="training mode"):
         bertutil.embed(bert, "a bank")
