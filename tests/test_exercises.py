@@ -209,6 +209,8 @@ def test_a_slip_is_named_only_where_it_explains_the_answers_of_all_cases():
 def test_answers_that_are_all_zero_are_no_rounding():
     with pytest.raises(Wrong, match="gives 0 in every case; does it use what it is given"):
         compare([0, 0], [0.4, 0.3], {}, ["one", "two"])
+    with pytest.raises(Wrong, match="gives 0 in every case"):  # though both are 0 when rounded
+        compare([0, 0], [0.004, 0.003], {}, ["one", "two"])
     with pytest.raises(Wrong, match=r"for one your function gives 0, and 0\.4 is right"):
         compare([0, 0], [0.4, 0.4], {}, ["one", "two"])
 

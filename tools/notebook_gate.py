@@ -111,10 +111,11 @@ def image_difference(expected: str, came: str) -> str | None:
         flat = Image.new("RGBA", picture.size, "white")
         flat.alpha_composite(picture.convert("RGBA"))
         pictures[i] = flat.convert("RGB").resize((w, h)).filter(ImageFilter.GaussianBlur(blur))
+    side = 3
     outside = Image.new("RGB", (w, h))  # how far each pixel is outside the range of its 3 x 3 neighbours over there
     for one, other in (pictures, pictures[::-1]):
-        above = ImageChops.subtract(one, other.filter(ImageFilter.MaxFilter(3)))
-        below = ImageChops.subtract(other.filter(ImageFilter.MinFilter(3)), one)
+        above = ImageChops.subtract(one, other.filter(ImageFilter.MaxFilter(side)))
+        below = ImageChops.subtract(other.filter(ImageFilter.MinFilter(side)), one)
         outside = ImageChops.lighter(outside, ImageChops.lighter(above, below))
     red, green, blue = outside.split()
     different = ImageChops.lighter(ImageChops.lighter(red, green), blue).point(lambda v: 255 * (v > level))
