@@ -1,5 +1,7 @@
 """The checkpoints the tests run on."""
 
+import os
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel
@@ -8,8 +10,16 @@ import bertutil
 
 
 def pytest_collection_modifyitems(items):
-    """Property tests run without coverage, with which they take half as long again; the others reach the bar."""
+    """Property tests run without coverage, with which they take half as long again; the others reach the bar.
+
+    What asserts seconds, which a busy machine cannot keep, is for the weekly check.
+    """
+    weekly = pytest.mark.skipif(
+        not os.environ.get("BERTUTIL_WEEKLY"), reason="in the weekly check: BERTUTIL_WEEKLY=1"
+    )
     for item in items:
+        if item.get_closest_marker("weekly"):
+            item.add_marker(weekly)
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("no_cover")
 

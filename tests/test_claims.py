@@ -264,6 +264,14 @@ def test_the_relations(relation, met):
     assert [Condition("x", relation, 2).met({"x": value}) for value in (1, 2, 3)] == met
 
 
+def test_all_that_is_needed_must_be_met_and_one_limit_is_enough():
+    entry = example(needs=[("a", "=", 1), ("b", "=", 1)], limits=[("c", "=", 1), ("d", "=", 1)])
+    assert entry.verdict({"a": 1, "b": 0, "c": 0, "d": 0}) == FAILS
+    assert entry.verdict({"a": 1, "b": 1, "c": 0, "d": 0}) == HOLDS
+    assert entry.verdict({"a": 1, "b": 1, "c": 1, "d": 0}) == LIMIT
+    assert entry.verdict({"a": 1, "b": None, "c": 1, "d": 0}) == PUBLISHED
+
+
 def test_name_and_docstring_make_the_entry():
     entry = example()
     assert (entry.id, entry.says, entry.how) == ("C40", "An example of a claim.", "How it is tested.")

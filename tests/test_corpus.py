@@ -148,6 +148,7 @@ def test_one_line_of_a_million_words_is_one_vector(tiny, tmp_path):
     assert bertutil.cosine_similarity(made.vectors[1].copy(), repeated).item() > 0.999
 
 
+@pytest.mark.weekly
 def test_equal_lines_are_computed_once_a_window(tiny, tmp_path):
     start = time.perf_counter()
     made = write(tiny, ["equal lines"] * 100_000, tmp_path / "out")

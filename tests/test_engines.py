@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 import bertutil
 from bertutil.engines import Embedder
@@ -45,6 +46,20 @@ def test_words_are_an_array_a_row(tiny_folder, tiny):
 def test_a_batch_without_the_column_is_refused_by_name(tiny_folder):
     with pytest.raises(ValueError, match=r"no column 'text'.*review"):
         Embedder(tiny_folder)({"review": ["good"]})
+
+
+def test_the_checkpoint_is_loaded_once_and_as_asked(tiny_folder, monkeypatch):
+    asked = []
+
+    def load(**options):
+        asked.append(options)
+        return bertutil.load(**options)
+
+    monkeypatch.setattr("bertutil.engines.load", load)
+    embedder = Embedder(tiny_folder, dtype=torch.float64)
+    assert asked == []
+    assert np.array_equal(embedder({"text": ["one"]})["vector"], embedder({"text": ["one"]})["vector"])
+    assert asked == [{"name": tiny_folder, "device": "cpu", "dtype": torch.float64}]
 
 
 def test_pickling_leaves_the_model_behind(tiny_folder):

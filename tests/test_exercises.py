@@ -14,7 +14,7 @@ import torch
 
 import bertutil.course.exercises
 from bertutil import encode
-from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch15, compare, number
+from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch15, compare, is_right, number
 from bertutil.course.inputs import RARE, tiny_model
 from tests.answers import ch10 as answers10
 from tests.answers import ch15 as answers15
@@ -215,6 +215,44 @@ def test_a_slip_is_named_only_where_it_explains_the_answers_of_all_cases():
     with pytest.raises(Wrong, match="NaN comes from"):
         compare([math.nan, 3.5], [1.5, 3.5], slips, cases)
     compare([1.5, 3.5], [1.5, 3.5], slips, cases)
+
+
+def test_answers_that_are_all_zero_are_no_rounding():
+    with pytest.raises(Wrong, match="gives 0 in every case; does it use what it is given"):
+        compare([0, 0], [0.4, 0.3], {}, ["one", "two"])
+    with pytest.raises(Wrong, match="gives 0 in every case"):  # though both are 0 when rounded
+        compare([0, 0], [0.004, 0.003], {}, ["one", "two"])
+    with pytest.raises(Wrong, match=r"for one your function gives 0, and 0\.4 is right"):
+        compare([0, 0], [0.4, 0.4], {}, ["one", "two"])
+
+
+def test_a_share_that_is_given_as_1_or_0_is_no_rounding():
+    with pytest.raises(Wrong, match="gives 1 in every case"):
+        compare([1, 1], [0.9, 0.7], {}, ["one", "two"])
+    with pytest.raises(Wrong, match="rounded"):
+        compare([0.95, 0.73], [0.9512, 0.7321], {}, ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [(0.0101, 0.01), (0.01, 0.01 + 9e-5), (1000.001, 1000.0), (1e6, 1e6 + 0.9)]
+)
+def test_rounding_errors_are_right(given, expected):
+    compare([given], [expected], {}, ["x"])
+
+
+@pytest.mark.parametrize(("given", "expected"), [(0.0102, 0.01), (1000.01, 1000.0), (1e6, 1e6 + 1.1)])
+def test_more_than_rounding_errors_is_wrong(given, expected):
+    with pytest.raises(Wrong, match="for x your function gives"):
+        compare([given], [expected], {}, ["x"])
+
+
+def test_a_tensor_is_right_or_a_known_slip_within_rounding_errors():
+    right, slip = torch.zeros(3), torch.ones(3)
+    candidates = [(right, None), (slip, "the slip")]
+    assert is_right(right + 9e-5, candidates)
+    assert not is_right(right + 2e-4, candidates)
+    with pytest.raises(Wrong, match="the slip"):
+        is_right(slip + 9e-5, candidates)
 
 
 def cells_of(path):

@@ -1,4 +1,4 @@
-"""The notebook gate (conftest.py) and the writer (tools/notebooks.py) on deliberately bad notebooks."""
+"""The notebook gate (tools/notebook_gate.py) and the writer (tools/notebooks.py) on deliberately bad notebooks."""
 
 import base64
 import io
@@ -14,7 +14,9 @@ import nbformat
 import pytest
 from matplotlib.figure import Figure
 from nbformat import v4
+from PIL import Image
 
+from tools import notebook_gate as gate
 from tools import notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -37,12 +39,6 @@ ARRAY = "print('[ 0.3840600  -1.5       ]')"
 CONNECT = "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), 1)\nexcept OSError:\n    pass"
 
 
-@pytest.fixture
-def gate(request):
-    """The root conftest.py, which pytest has loaded as a plugin."""
-    return request.config.pluginmanager.getplugin(str(ROOT / "conftest.py"))
-
-
 def write(path, sources, tags=()):
     cells = [v4.new_code_cell(source) for source in sources]
     cells[0].metadata.tags = ["parameters", *tags]
@@ -51,7 +47,9 @@ def write(path, sources, tags=()):
 
 
 def run(*command, cwd=ROOT):
+    """Run a command in `cwd`, which finds tools/; the exit status and what was printed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "PYTEST_"))}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     environment["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else older debuggers write to stderr
     result = subprocess.run(
         [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True
@@ -86,9 +84,13 @@ def png(heights=(0.94, 0.89, 0.52, 0.31), label="cosine", **options):
         ("-0.0000", "0.0000"),
         ("<td>0.384060</td>", "<td>0.384061</td>"),
         ("norm 22713.2,", "norm 22713.3,"),
+        ("0.940612", "0.940619"),
+        ("0.940612", "0.940621"),  # just under one unit of the fifth digit
+        ("0.940", "0.941"),  # three decimals, and one unit in the last place
+        ("1.0e-06", "0.0"),
     ],
 )
-def test_noise_passes(gate, expected, came):
+def test_noise_passes(expected, came):
     assert gate.text_difference(expected, came) is None
     assert gate.text_difference(came, expected) is None
 
@@ -101,6 +103,13 @@ def test_noise_passes(gate, expected, came):
         ("0.9406", "0.9408"),
         ("0.9406", "-0.9406"),
         ("0.940612", "0.940712"),
+        ("0.940612", "0.940632"),
+        ("0.940612", "0.940622"),  # one unit of the fifth digit
+        ("0.94", "0.95"),  # two decimals only
+        ("0.940", "0.942"),
+        ("0.9406", "0.94070"),  # printed with other decimals, which is no rounding
+        ("2.0e-06", "0.0"),
+        ("1.1e-06", "0.0"),
         ("4.77e-05", "4.77e-06"),
         ("2.0", "2"),
         ("30522", "30523"),
@@ -118,12 +127,12 @@ def test_noise_passes(gate, expected, came):
         ("", "0.5"),
     ],
 )
-def test_falsified_text_fails(gate, expected, came):
+def test_falsified_text_fails(expected, came):
     assert gate.text_difference(expected, came)
     assert gate.text_difference(came, expected)
 
 
-def test_the_message_shows_both_sides(gate):
+def test_the_message_shows_both_sides():
     message = gate.text_difference("the bank of the river: 0.9406 and 0.52", "the bank of the river: 0.8887 and 0.52")
     assert message.splitlines() == [
         "after 'the bank of the river:'",
@@ -132,7 +141,7 @@ def test_the_message_shows_both_sides(gate):
     ]
 
 
-def test_a_figure_with_noise_passes(gate, monkeypatch):
+def test_a_figure_with_noise_passes(monkeypatch):
     monkeypatch.setattr(gate, "other_matplotlib", lambda: None)
     noisy = png(heights=(0.940001, 0.890001, 0.519999, 0.31))
     assert gate.image_difference(png(), noisy) is None
@@ -150,12 +159,85 @@ def test_a_figure_with_noise_passes(gate, monkeypatch):
         {"dpi": 120},
     ],
 )
-def test_an_edited_figure_fails(gate, monkeypatch, other):
+def test_an_edited_figure_fails(monkeypatch, other):
     monkeypatch.setattr(gate, "other_matplotlib", lambda: None)
     assert gate.image_difference(png(), png(**other))
 
 
-def test_figures_of_a_matplotlib_that_is_not_the_tested_one_are_compared_coarsely(gate, monkeypatch):
+@pytest.fixture
+def difference(monkeypatch):
+    """The difference between two pictures that were made without matplotlib, as if `matplotlib` were installed."""
+
+    def compare(expected, came, matplotlib=""):
+        monkeypatch.setattr(gate, "other_matplotlib", lambda: matplotlib)
+        return gate.image_difference(encoded(expected), encoded(came))
+
+    return compare
+
+
+def encoded(picture):
+    picture.save(file := io.BytesIO(), "png")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def plain(width=60, height=40, grey=255, edge=0):
+    """A picture of one grey, black on the left of `edge`."""
+    picture = Image.new("RGB", (width, height), (grey,) * 3)
+    picture.paste((0, 0, 0), (0, 0, edge, height))
+    return picture
+
+
+def test_twenty_pixels_may_differ_and_no_more(difference):
+    assert difference(plain(10, 2), plain(10, 2, grey=0)) is None
+    assert difference(plain(7, 3), plain(7, 3, grey=0)).startswith("21 pixels differ")
+
+
+@pytest.mark.parametrize(("matplotlib", "level"), [("", 16), ("3.10.0", 45)])
+def test_colours_may_differ_by_the_level_and_no_more(difference, matplotlib, level):
+    assert difference(plain(), plain(grey=255 - level), matplotlib) is None
+    assert difference(plain(), plain(grey=254 - level), matplotlib)
+
+
+def test_a_difference_in_one_colour_alone_counts(difference):
+    for colour in ("yellow", "magenta", "cyan"):  # white without blue, green, red
+        assert difference(plain(), Image.new("RGB", (60, 40), colour))
+
+
+def test_an_edge_may_move_by_one_pixel_and_no_more(difference):
+    assert difference(plain(edge=20), plain(edge=21)) is None
+    assert difference(plain(edge=20), plain(edge=22))
+
+
+@pytest.mark.parametrize("line", [0, 255])
+def test_a_thin_line_that_comes_or_goes_is_seen_with_the_tested_matplotlib_alone(difference, line):
+    without, drawn = plain(grey=128), plain(grey=128)
+    drawn.paste((line,) * 3, (30, 0, 31, 40))
+    assert difference(without, drawn)
+    assert difference(drawn, without)
+    assert difference(without, drawn, "3.10.0") is None
+
+
+@pytest.mark.parametrize(("side", "more"), [(100, 4), (500, 12)])  # two pixels, and one in fifty
+def test_a_picture_may_be_larger_by_two_pixels_and_two_percent(difference, side, more):
+    for width, height in ((more, 0), (0, more), (-more, -more)):
+        assert difference(plain(side, side), plain(side + width, side + height)) is None
+    for width, height in ((more + 1, 0), (0, more + 1), (-more - 1, 0), (0, -more - 1)):
+        assert "pixels" in difference(plain(side, side), plain(side + width, side + height))
+
+
+def test_what_draws_the_pictures_is_the_matplotlib_of_requirements_txt(monkeypatch):
+    (pinned,) = re.findall(r"^matplotlib==(\S+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    monkeypatch.setattr(gate, "version", lambda package: pinned)
+    assert gate.other_matplotlib() == ""
+    monkeypatch.setattr(gate, "version", lambda package: f"{pinned}.1")
+    assert gate.other_matplotlib() == f"{pinned}.1"
+
+
+def test_the_gate_is_registered_with_pytest(request):
+    assert request.config.pluginmanager.get_plugin("tools.notebook_gate") is gate
+
+
+def test_figures_of_a_matplotlib_that_is_not_the_tested_one_are_compared_coarsely(monkeypatch):
     monkeypatch.setattr(gate, "version", lambda package: "3.10.0")
     assert gate.image_difference(png(), png(label="cosime")) is None
     difference = gate.image_difference(png(), png(heights=(0.94, 0.80, 0.52, 0.31)))
@@ -168,7 +250,7 @@ def output(text="four bars", alt="four bars", **data):
     )
 
 
-def test_presence_is_checked_also_where_content_is_not(gate):
+def test_presence_is_checked_also_where_content_is_not():
     stream = v4.new_output("stream", text="1.5 s\n")
     other = v4.new_output("stream", text="1.7 s\n")
     assert gate.output_differences([stream], [other])
@@ -177,19 +259,19 @@ def test_presence_is_checked_also_where_content_is_not(gate):
     assert gate.output_differences([output()], [stream], compare_content=False)
 
 
-def test_widgets_are_compared_by_presence(gate):
+def test_widgets_are_compared_by_presence():
     one, two = (output(**{gate.WIDGET: {"model_id": name}}) for name in "ab")
     assert gate.output_differences([one], [two]) == []
     assert gate.output_differences([one], [output()])
 
 
-def test_alternative_text_is_there_and_the_same(gate):
+def test_alternative_text_is_there_and_the_same():
     assert gate.output_differences([output(alt="0.9406")], [output(alt="0.9407")]) == []
     assert gate.output_differences([output(alt="0.9406")], [output(alt="0.8887")])
     assert gate.output_differences([output(alt="")], [output(alt="")])
 
 
-def test_stderr_and_errors_fail_even_when_committed(gate):
+def test_stderr_and_errors_fail_even_when_committed():
     for bad in (v4.new_output("stream", name="stderr", text="old"), v4.new_output("error", ename="E", evalue="old")):
         assert gate.output_differences([bad], [bad], compare_content=False)
 
@@ -293,6 +375,8 @@ def test_a_good_notebook_has_no_problem(written, broken):
         ({"source": "x = 1\n" * 21}, "has 21 lines"),
         ({"source": "# NBVAL_SKIP"}, "escapes the check"),
         ({"metadata": {"tags": ["nbval-skip"]}}, "escapes the check"),
+        ({"metadata": {"tags": ["raises-exception"]}}, "escapes the check"),
+        ({"metadata": {"tags": ["skip-execution"]}}, "escapes the check"),
         ({"metadata": {"tags": ["parameters"]}}, "tagged `parameters`"),
         ({"outputs": [output(alt="")]}, "alternative text"),
         *(({"outputs": [output(text=f"/{name}/me/model")]}, f"/{name}/me") for name in notebooks.FOLDERS.split("|")),
@@ -304,6 +388,15 @@ def test_a_good_notebook_has_no_problem(written, broken):
 def test_every_rule_is_checked(broken, change, problem):
     (found,) = broken(["MODEL = 'minilm'", "x"], **change)
     assert problem in found
+
+
+def test_a_cell_of_twenty_lines_is_allowed(broken):
+    assert broken(["MODEL = 'minilm'", "x = 1\n" * 20]) == []
+
+
+@pytest.mark.parametrize("tag", ["nbval-ignore-output", "hide-input"])
+def test_a_cell_with_another_tag_is_allowed(broken, tag):
+    assert broken(["MODEL = 'minilm'", "x"], metadata={"tags": [tag]}) == []
 
 
 def test_the_parameter_is_called_model(broken):

@@ -3,7 +3,7 @@
 The second time all chapters share a kernel, which forgets all names in between; `pytest --nbval` gives each its own.
 
 What runs is the copy with the solutions in the stubs' places: so every solution is right, and no later cell needs a
-stub. That the committed outputs are true is checked by `pytest --nbval notebooks`, see conftest.py in the root; the
+stub. That the committed outputs are true is checked by `pytest --nbval notebooks`, see tools/notebook_gate.py; the
 stubs run there, and in the learners' copies of test_workshop.py.
 """
 
@@ -21,18 +21,12 @@ from jupyter_client.manager import start_new_kernel
 
 from bertutil.cli import main
 from bertutil.course import workshop
-from tools import notebooks
+from tools import notebook_gate, notebooks
 
 ROOT = Path(__file__).parent.parent
 # Before each chapter: none lives on another's names, and those that train nothing switch gradients off
 FORGET = "%reset -f\nimport torch\ntorch.set_grad_enabled(True)\ndel torch"
 every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
-
-
-@pytest.fixture(scope="session")
-def gate(request):
-    """The root conftest.py, which pytest has loaded as a plugin."""
-    return request.config.pluginmanager.getplugin(str(ROOT / "conftest.py"))
 
 
 @pytest.fixture(scope="session")
@@ -63,14 +57,14 @@ def solved(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def offline_kernel(solved, gate, tmp_path_factory):
+def offline_kernel(solved, tmp_path_factory):
     """A kernel for all chapters, and the list of what it asked of the network.
 
     One, because a new kernel takes ten seconds to import what the last one has imported.
     """
     folder = tmp_path_factory.mktemp("kernel")
     # an empty HF_HOME: nothing that an earlier run has fetched can help
-    environment = gate.offline_environment(folder) | {"HF_HOME": str(folder / "huggingface")}
+    environment = notebook_gate.offline_environment(folder) | {"HF_HOME": str(folder / "huggingface")}
     manager, client = start_new_kernel(kernel_name="python3", env=environment, cwd=solved)
     client.stop_channels()
     yield manager, folder / "attempts.txt"
@@ -117,11 +111,11 @@ def test_another_checkpoint_and_no_network(path, solved, second_checkpoint, offl
     assert [cell for cell, text in printed.items() if "this cell needs what you write there" in text] == []
 
 
-def test_the_guard_sees_what_a_program_swallows(gate, tmp_path):
+def test_the_guard_sees_what_a_program_swallows(tmp_path):
     code = "import urllib.request as u\ntry: u.urlopen('http://192.0.2.1')\nexcept OSError as error: print(error)"
     command = [sys.executable, "-c", code]
     result = subprocess.run(
-        command, env=gate.offline_environment(tmp_path), capture_output=True, text=True, check=True
+        command, env=notebook_gate.offline_environment(tmp_path), capture_output=True, text=True, check=True
     )
     assert "without a network" in result.stdout
     assert "192.0.2.1" in (tmp_path / "attempts.txt").read_text()

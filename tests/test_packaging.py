@@ -41,9 +41,77 @@ def test_the_floors_admit_what_colab_has(name):
     assert requirement.specifier.contains(Version(COLAB[name]))
 
 
-def test_the_versions_of_package_and_citation_are_the_same():
+def test_the_versions_of_package_citation_and_changelog_are_the_same():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    releases = re.findall(r"^## \[(.+)\] - (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
     assert citation["version"] == PROJECT["version"]
+    assert releases[0] == (PROJECT["version"], str(citation["date-released"]))
+    assert releases == sorted(releases, key=lambda release: Version(release[0]), reverse=True)
+
+
+def commands(text):
+    """The quick checks in a text: lines that run ruff or mypy."""
+    return set(re.findall(r"(?:^|: )(\.venv/bin/(?:ruff|mypy).*)$", text, re.M))
+
+
+def test_the_hooks_before_a_commit_run_the_quick_checks_of_ci():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert commands(hooks) == commands((ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert len(commands(hooks)) == 3
+
+
+def test_the_hooks_need_nothing_from_elsewhere_and_look_at_the_notebooks_that_change():
+    (source,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    hooks = {hook["id"]: hook for hook in source["hooks"]}
+    assert source["repo"] == "local"
+    assert {hook["language"] for hook in hooks.values()} == {"system"}
+    notebook = hooks["notebooks"]
+    assert notebook["entry"] == ".venv/bin/python tools/notebooks.py check"
+    assert notebook.get("pass_filenames", True)
+    changed = ["notebooks/01_loading.ipynb", "notebooks/glossary.md", "book/index.md"]
+    assert [name for name in changed if re.search(notebook["files"], name)] == changed[:1]
+
+
+def test_new_versions_are_asked_for_where_there_is_something_to_update():
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    kinds = {"github-actions"} | ({"npm"} if (ROOT / "package.json").exists() else set())
+    assert {update["package-ecosystem"] for update in updates} == kinds
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.name)
+def workflow(request):
+    return yaml.safe_load(request.param.read_text(encoding="utf-8"))
+
+
+def test_a_workflow_says_what_becomes_of_the_run_before(workflow):
+    assert workflow["concurrency"]["group"]
+    assert "cancel-in-progress" in workflow["concurrency"]
+
+
+def test_a_pull_request_cancels_its_own_older_run_and_no_other():
+    (path,) = (path for path in WORKFLOWS if path.name == "tests.yml")
+    concurrency = yaml.safe_load(path.read_text(encoding="utf-8"))["concurrency"]
+    assert concurrency["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    assert "&& github.ref || github.sha" in concurrency["group"]
+
+
+def test_actions_have_a_version_and_jobs_an_end(workflow):
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 60
+        assert [step["uses"] for step in job["steps"] if not re.search(r"@v\d", step.get("uses", "@v0"))] == []
+
+
+def test_mutations_and_timings_are_in_the_weekly_check():
+    (path,) = (path for path in WORKFLOWS if path.name == "weekly.yml")
+    job = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]["drift"]
+    runs = {entry["what"]: entry for entry in job["strategy"]["matrix"]["include"]}
+    assert runs["mutations"]["run"] == "python tools/mutate.py"
+    assert runs["timings"]["run"] == "pytest -m weekly tests"
+    (variables,) = (step["env"] for step in job["steps"] if step.get("run") == "${{ matrix.run }}")
+    assert (variables["BERTUTIL_WEEKLY"], runs["timings"]["weekly"]) == ("${{ matrix.weekly }}", "1")
 
 
 def test_the_readmes_two_commands_are_single_lines_and_install_alike():

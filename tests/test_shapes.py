@@ -8,12 +8,12 @@ from jaxtyping import TypeCheckError, install_import_hook
 
 with install_import_hook("bertutil", "beartype.beartype"):
     import bertutil, torch
-    from bertutil import encoding, hidden_states, pooling, similarity
+    from bertutil import encoding, layers, packed, pooling, similarity
 
 bert = bertutil.load({folder!r})
 for texts, options in [
     ("one text", {{}}),
-    (["two texts", "of different length, [SEP] and \\u200b"], {{"specials": "parse"}}),
+    (["two texts", "of different length, [SEP] and \\u200b"], {{"typed_specials": "parse"}}),
     ([["given", "words"], []], {{}}),
     ([], {{}}),
     (["word " * 700, "b"], {{"too_long": "window"}}),
@@ -29,6 +29,9 @@ for texts, options in [
             words = bertutil.pool_words(vectors, encoded, how)
         for how in ("mean", "max", "cls", "mean_max", "first", "last"):
             sentences = bertutil.pool_sentences(vectors, encoded.attention_mask, how)
+    for unit in ("sentence", "word", "token"):
+        if texts and "" not in texts and [] not in texts:
+            bertutil.embed(bert, texts, unit=unit, strategy="each")
     if len(sentences) > 1:
         bertutil.cosine_similarity(sentences)
         bertutil.search(sentences, sentences, k=1)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -17,6 +18,7 @@ from nbclient import NotebookClient
 
 from bertutil.cli import main
 from bertutil.course import workshop
+from bertutil.course.exercises import Exercise, Wrong, call
 from tests.browser import launched
 from tools.notebooks import NOTEBOOKS
 
@@ -146,6 +148,69 @@ def test_a_cell_that_needs_a_solution_waits_for_the_learner_s_own(said):
     assert said["03_tokenization.ipynb"]["split"] == waiting  # it uses a name from that cell
 
 
+def cell(name, source):
+    return {"id": name, "cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": 1}
+
+
+def two_exercises():
+    """A notebook with the exercises 9.1, double, and 9.2, half, and cells that need the one, both, or neither."""
+    cells = []
+    for number, (name, body) in enumerate({"double": "2 * x", "half": "x / 2"}.items(), 1):
+        heading = {"id": f"exercise-{name}", "cell_type": "markdown", "source": f"## Exercise 9.{number}: {name}"}
+        stub = f"def my_{name}(x): ...\n\nch09.{name}.check(my_{name})"
+        solution = f"# @title Solution\ndef {name}_solution(x): return {body}\n\nch09.{name}.check({name}_solution)"
+        cells += [heading, cell(f"exercise-{name}-stub", stub), cell(f"exercise-{name}-solution", solution)]
+    cells += [
+        cell("one", "six = double_solution(3)\nprint(six)"),
+        cell("later", "print(six + 1)"),
+        cell("both", "print(half_solution(double_solution(5)))"),
+        cell("anew", "six = 60"),
+        cell("after", "print(six)"),
+    ]
+    return {"cells": cells}
+
+
+def printed_by_the_learners_copy(capsys, **answers):
+    """What the cells below the exercises print, with the learner's answers in the stubs' places."""
+
+    def judge(expected):
+        def check(function):
+            if call(function, 8) != expected:
+                raise Wrong("no")
+
+        return Exercise(check, ["try"])
+
+    names = {"ch09": SimpleNamespace(double=judge(16), half=judge(4))}
+    printed = {}
+    for each in workshop.learner(two_exercises())["cells"]:
+        if each["cell_type"] == "code":
+            answer = answers.get(each["id"].removeprefix("exercise-").removesuffix("-stub"))
+            exec(f"my_{answer}" if answer else each["source"], names)
+            printed[each["id"]] = capsys.readouterr().out.strip()
+    return [printed[name] for name in ("one", "later", "both", "after")]
+
+
+WAITS = "Exercise {} comes first: this cell needs what you write there."
+
+
+def test_cells_wait_for_each_exercise_that_they_need(capsys):
+    one, both = WAITS.format("9.1"), WAITS.format("9.1, 9.2")
+    assert printed_by_the_learners_copy(capsys) == [one, one, both, "60"]
+
+
+def test_a_cell_opens_when_the_learners_own_is_right(capsys):
+    double = "double = lambda x: x + x"
+    assert printed_by_the_learners_copy(capsys, double=double)[:2] == ["6", "7"]
+    assert printed_by_the_learners_copy(capsys, double=double, half="half = lambda x: 0.5 * x")[2] == "5.0"
+
+
+def test_a_cell_stays_shut_while_one_of_the_exercises_that_it_needs_is_not_right(capsys):
+    both = WAITS.format("9.1, 9.2")
+    assert printed_by_the_learners_copy(capsys, double="double = lambda x: x + x")[2] == both
+    assert printed_by_the_learners_copy(capsys, half="half = lambda x: 0.5 * x")[2] == both
+    assert printed_by_the_learners_copy(capsys, double="double = lambda x: 0")[:2] == [WAITS.format("9.1")] * 2
+
+
 def test_a_copy_runs_in_a_real_kernel_with_the_default_checkpoint(out):
     path = out / "solved" / "01_loading.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -211,6 +276,32 @@ def test_an_exercise_that_is_not_marked_as_agreed_is_refused():
     notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != "exercise-1-solution"]
     with pytest.raises(ValueError, match=r"exercise-1: needs the cells exercise-1 .* and exercise-1-solution"):
         workshop.learner(notebook)
+
+
+def test_a_solution_that_is_checked_as_another_exercise_is_refused():
+    notebook = two_exercises()
+    notebook["cells"][2]["source"] = notebook["cells"][2]["source"].replace("ch09.double", "ch09.half")
+    with pytest.raises(ValueError, match=r"exercise-double: needs the cells"):
+        workshop.learner(notebook)
+
+
+@pytest.mark.parametrize(
+    ("link", "mended", "files"),
+    [
+        ("[1](01_a.ipynb#part)", "[1](01_a.ipynb#part)", []),
+        ("[2](02_b.ipynb)", "2", []),
+        ("[data](../data/x.md#top)", "[data](files/data/x.md#top)", ["files/data/x.md"]),
+        ("[gone](../data/y.md)", "gone", []),
+        ("[out](https://example.org/../x)", "[out](https://example.org/../x)", []),
+        ("[here](#part)", "[here](#part)", []),
+    ],
+)
+def test_links_are_mended_for_a_folder_of_its_own(tmp_path, link, mended, files):
+    for name in ("data/x.md", "notebooks/01_a.ipynb", "notebooks/02_b.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    text, found = workshop.relink(link, tmp_path / "notebooks", {"01_a.ipynb"})
+    assert (text, list(found)) == (mended, files)
 
 
 @every_notebook

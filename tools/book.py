@@ -15,7 +15,16 @@ from sphinx.cmd.build import build_main
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/overview.png"]
-MODULES = ["checkpoints", "pieces", "encoding", "layers", "pooling", "similarity", "probes", "fine_tuning"]  # in reading order
+MODULES = [
+    "checkpoints",
+    "pieces",
+    "encoding",
+    "layers",
+    "pooling",
+    "similarity",
+    "probes",
+    "fine_tuning",
+]  # in reading order
 MODULES += ["packed", "corpus", "engines"]
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
 FIGURES += ["many_texts", "ledger"]
