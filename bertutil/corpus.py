@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from bertutil.checkpoints import Bert
 from bertutil.packed import Pieces, Recipe, compute, make_recipe, tokenize
 from bertutil.pieces import Text, check_text, in_order
-from bertutil.pooling import SentenceHow, Strategy, Unit, WordHow
+from bertutil.pooling import Mix, SentenceHow, Unit, WordHow
 
 # A window is what is sorted, computed and committed together, and what memory must hold: so many texts, fewer where
 # they are long or their vectors large.
@@ -39,10 +39,10 @@ def embed_corpus(
     out: str | os.PathLike[str],
     *,
     unit: Unit = "sentence",
-    strategy: Strategy | None = None,
+    strategy: Mix | None = None,
     how: SentenceHow | WordHow | None = None,
     specials: bool | None = None,
-    errors: str = "strict",
+    errors: Literal["strict", "replace"] = "strict",
     resume: bool = True,
     progress: bool = True,
 ) -> "Corpus":

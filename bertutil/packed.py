@@ -24,7 +24,6 @@ from bertutil.pooling import (
     HOWS,
     Pool,
     SentenceHow,
-    Strategy,
     Unit,
     WordHow,
     combine_layers,
@@ -34,7 +33,7 @@ from bertutil.pooling import (
 
 Vectors = NDArray[np.float32]
 Integers = NDArray[np.int64]
-EachOr = Strategy | Literal["each"]
+EachOr = Mix | Literal["each"]
 CHUNK = 500_000  # characters tokenized at a time: the tokenizer needs several hundred bytes for each
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bertutil.encoding import Encoding
 
-Strategy = Literal[
+Mix = Literal[
     "embeddings",
     "last",
     "second_to_last",
@@ -20,8 +20,8 @@ Strategy = Literal[
     "sum_all",
     "mean_all",
     "concat_all",
-    "weighted",
 ]
+Strategy = Literal[Mix, "weighted"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 Unit = Literal["sentence", "word", "token"]
 SentenceHow = Literal["mean", "max", "cls", "mean_max", "last", "first"]
