@@ -22,6 +22,7 @@ from bertutil.layers import can_be_written_out, is_plain, packed_layer, run_mode
 from bertutil.pieces import STRIDE, Text, Texts, as_list, check_text, cut_windows, to_pieces
 from bertutil.pooling import (
     HOWS,
+    Mix,
     Pool,
     SentenceHow,
     Unit,
