@@ -1,4 +1,4 @@
-"""Chapter 11: train a model, or its upper layers, with a linear head on [CLS]; how sure a held-out score is."""
+"""Chapter 11: train a model, or its upper layers, with a linear head on [CLS]."""
 
 import copy
 import math
@@ -167,21 +167,6 @@ def next_sentence_pairs(
 
 # All the ways to give sentences 0 to 3 of a story one of the sentences 1 to 4 each: not itself, not the next one
 _NOT_NEXT = ((2, 3, 4, 1), (3, 4, 1, 2), (4, 3, 1, 2))
-
-
-def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval in which the true share lies, when `right` of `n` independent tries were right.
-
-    `z`: 1.96 gives the 95 % interval. Near 0 and 1, and for small `n`, it behaves better than the usual share plus or
-    minus z standard errors. Raises ValueError for `right` outside 0 to `n`, and for no try at all. Source: E. B.
-    Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
-    """
-    if not 0 <= right <= n or n < 1:
-        raise ValueError(f"{right} right of {n}: it takes one try at least, and no more right than tries")
-    share, extra = right / n, z**2 / n
-    middle = (share + extra / 2) / (1 + extra)
-    half = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    return middle - half, middle + half
 
 
 def _check(encoding: Encoding, labels: Sequence[int]) -> int:
