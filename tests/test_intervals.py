@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -13,6 +13,7 @@ from bertutil.intervals import bootstrap, bootstrap_interval, paired_difference,
 from bertutil.probes import f1
 
 NAN = float("nan")
+drawn_again = settings(max_examples=50, deadline=None)  # many draws each, on a machine that may be busy
 COUNTS = np.array([[1, 1, 1], [0, 1, 1], [2, 3, 2], [0, 0, 1]] * 10)
 numbers = st.lists(st.integers(-50, 50), min_size=1, max_size=12)
 two_columns = st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=1, max_size=12).map(
@@ -95,17 +96,20 @@ class TestBootstrapInterval:
             assert lowest < np.mean([low < 0 < high for low, high in intervals]) < highest
 
     @given(numbers)
+    @drawn_again
     def test_it_lies_between_the_smallest_and_the_largest_row_and_has_a_width_where_rows_differ(self, values):
         low, high = bootstrap_interval(np.mean, values, n=100)
         assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
         assert (low < high) == (len(set(values)) > 1)
 
     @given(st.lists(st.integers(-50, 50), min_size=8, max_size=20))
+    @drawn_again
     def test_it_holds_the_mean_of_rows_that_differ(self, values):
         low, high = bootstrap_interval(np.mean, values, n=100)
         assert low - 1e-9 <= np.mean(values) <= high + 1e-9
 
     @given(numbers, st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+    @drawn_again
     def test_a_higher_level_holds_that_of_a_lower_one(self, values, one, other):
         narrow, wide = (bootstrap_interval(np.mean, values, n=100, level=level) for level in sorted((one, other)))
         assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
@@ -176,16 +180,19 @@ class TestPairedDifference:
         assert 0.9 < np.mean([low < -0.2 < high for _, low, high in found]) < 0.98
 
     @given(st.one_of(numbers, st.lists(st.booleans(), min_size=1)))
+    @drawn_again
     def test_a_column_is_by_exactly_0_ahead_of_itself(self, values):
         assert paired_difference(values, values, n=50) == (0, 0, 0)
         assert paired_difference(values, values, score=np.std, n=50) == (0, 0, 0)
 
     @given(two_columns, st.sampled_from([None, np.median]))
+    @drawn_again
     def test_the_other_order_turns_the_sign(self, columns, score):
         ahead, low, high = paired_difference(*columns, score=score, n=100)
         assert paired_difference(*columns[::-1], score=score, n=100) == pytest.approx((-ahead, -high, -low))
 
     @given(two_columns, st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+    @drawn_again
     def test_a_higher_level_holds_that_of_a_lower_one(self, columns, one, other):
         narrow, wide = (paired_difference(*columns, n=50, level=level) for level in sorted((one, other)))
         assert wide[1] <= narrow[1] <= narrow[2] <= wide[2]

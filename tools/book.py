@@ -15,7 +15,7 @@ from sphinx.cmd.build import build_main
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/overview.png"]
-MODULES = ["checkpoints", "encoding", "layers", "pooling", "similarity", "probes", "fine_tuning"]
+MODULES = ["checkpoints", "encoding", "layers", "pooling", "similarity", "intervals", "probes", "fine_tuning"]
 MODULES += ["corpus", "engines"]
 
 sys.path.insert(0, str(BOOK))
