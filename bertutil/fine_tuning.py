@@ -1,4 +1,4 @@
-"""Chapter 11: train a model, or its upper layers, with a linear head on [CLS]; how sure a held-out score is."""
+"""Chapter 11: train a model, or its upper layers, with a linear head on [CLS]."""
 
 import copy
 import math
@@ -130,21 +130,6 @@ def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:
     """Return the factor of the learning rate for each step: up over the first `share` of them, then down to 0."""
     rise = max(1, round(share * n_steps))
     return lambda step: min((step + 1) / rise, (n_steps - step) / max(1, n_steps - rise))
-
-
-def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval in which the true share lies, when `right` of `n` independent tries were right.
-
-    `z`: 1.96 gives the 95 % interval. Near 0 and 1, and for small `n`, it behaves better than the usual share plus or
-    minus z standard errors. Raises ValueError for `right` outside 0 to `n`, and for no try at all. Source: E. B.
-    Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
-    """
-    if not 0 <= right <= n or n < 1:
-        raise ValueError(f"{right} right of {n}: it takes one try at least, and no more right than tries")
-    share, extra = right / n, z**2 / n
-    middle = (share + extra / 2) / (1 + extra)
-    half = z * math.sqrt(share * (1 - share) / n + extra / (4 * n)) / (1 + extra)
-    return middle - half, middle + half
 
 
 def _check(encoding: Encoding, labels: Sequence[int]) -> int:

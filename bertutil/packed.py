@@ -91,7 +91,7 @@ def make_recipe(bert: Bert, unit: Unit, strategy: EachOr | None, how: str | None
     require_how(unit, how)
     if specials and unit == "word":
         raise ValueError("[CLS] and [SEP] are no words: specials=True is for unit='sentence' and unit='token'")
-    if strategy == "weighted":
+    if str(strategy) == "weighted":
         raise ValueError("embed has no weights; for 'weighted' use hidden_states() and combine_layers()")
     require_ready(bert)
     # every strategy is linear: fed with one unit vector for each layer, combine_layers tells its coefficients

@@ -1,4 +1,4 @@
-"""Chapter 8: small classifiers on frozen vectors, to see what a layer knows, and how sure one can be of a score.
+"""Chapter 8: small classifiers on frozen vectors, to see what a layer knows.
 
 A probe learns from training vectors and returns what it predicts for test vectors; the model that made the vectors
 is not touched. linear_probe() needs scikit-learn, which comes with the [lab] extra.
@@ -204,48 +204,6 @@ def f1(counts: ArrayLike) -> float:
 def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
     """Return F1 of whole entities, 0 to 1, for BIO tags (see entity_spans, entity_counts and f1). Claim C22."""
     return f1(entity_counts(gold, predicted))
-
-
-def bootstrap(
-    score: Callable[..., float], *columns: Sequence[Any] | np.ndarray, n: int = 1000, seed: int = 0
-) -> Float[np.ndarray, " n"]:
-    """Return `score` for each of `n` random draws of the rows, as many as there are, with replacement.
-
-    A column has one item a row, and a row is what was drawn independently: a sentence, not a word. All columns are
-    drawn alike, and so are those of two calls with as many rows and the same `seed`: bootstrap(f1, counts_a) -
-    bootstrap(f1, counts_b) are differences on the same sentences.
-
-    Raises ValueError for columns of different length or without rows. Source: see bootstrap_interval().
-    """
-    arrays = [np.asarray(column) for column in columns]
-    sizes = {len(array) for array in arrays}
-    if len(sizes) != 1 or sizes == {0}:
-        raise ValueError(f"the columns have {sorted(sizes)} rows; they must have the same number, one at least")
-    generator = np.random.default_rng(seed)
-    draws = (generator.integers(len(arrays[0]), size=len(arrays[0])) for _ in range(n))
-    return np.array([score(*(array[draw] for array in arrays)) for draw in draws], dtype=float)
-
-
-def bootstrap_interval(
-    score: Callable[..., float],
-    *columns: Sequence[Any] | np.ndarray,
-    n: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Return the interval in which `score` lies for `level` of `n` random draws of the rows (see bootstrap()).
-
-    For the difference of two probes on the same sentences:
-    bootstrap_interval(lambda a, b: f1(a) - f1(b), counts_a, counts_b). It says how far the score hangs on which
-    test sentences there are; it knows nothing of other seeds, training data or checkpoints. Draws for which the
-    score is NaN are left out.
-
-    Raises ValueError for columns of different length or without rows. Source: Efron and Tibshirani 1993, "An
-    Introduction to the Bootstrap", chapter 13 (the percentile interval).
-    """
-    scores = bootstrap(score, *columns, n=n, seed=seed)
-    low, high = np.nanquantile(scores, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 class _Tagger(nn.Module):

@@ -6,11 +6,12 @@ from itertools import product
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from bertutil.course.ledger import claims, rules
 from bertutil.course.ledger.claims import CLAIMS
-from bertutil.course.ledger.evidence import Evidence, find_cased
+from bertutil.course.ledger.evidence import Evidence, find_cased, in_order, ranks
 from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -70,6 +71,30 @@ OTHERWISE = {
     "C38": {"bank moves, attention cut": 0.3},
 }
 
+# The bounds of the limits, from either side: what just leaves a claim without a limit, and what just limits it
+LIMITS = [
+    ("C02", "keys in the order of ids", True, False),
+    ("C04", "unused slots and special tokens", 0, 1),
+    ("C08", "found again minus found by spelling, at most", 1e-9, 0.0),
+    ("C09", "runs without them", False, True),
+    ("C13", "share of the far values in three features", 0.5, 0.5 + 1e-9),
+    ("C14", "two texts: axes after squeeze", 3, 4),
+    ("C14", "two texts: axes after squeeze", 3, 2),
+    ("C16", "cosine with 40 [PAD] left in", 0.99, 0.99 - 1e-9),
+    ("C17", "furthest from the article's figures", 0.005, 0.005 + 1e-9),
+    ("C19", "cosine of two banks in a sentence", 0.999, 0.999 - 1e-9),
+    ("C20", "steps at which the accuracy falls", 0, 1),
+    ("C20", "steps at which the self-similarity rises", 0, 1),
+    ("C21", "jobs of 3 where it is ahead of the last", 3, 2),
+    ("C22", "here: concatenation minus best other, at least", 1e-9, 0.0),
+    ("C23", "tasks of 2 where [CLS] is behind the mean", 2, 1),
+    ("C25", "mean minus last, at least", 0.0, 1e-9),
+    ("C26", "words in order, at least", 0.5, 0.5 + 1e-9),
+    ("C28", "answers in the first place", 0.9, 0.9 - 1e-9),
+    ("C33", "of the same story, at least", 0.5 + 1e-9, 0.5),
+    ("C37", "encode_plus is there", True, False),
+]
+
 
 @pytest.fixture(scope="module")
 def untrained(tiny):
@@ -114,12 +139,17 @@ def around(bound):
     return [bound, "another"] if isinstance(bound, str) else [bound, bound + 1, bound - 1]
 
 
-@every_claim
-def test_each_condition_decides_somewhere_and_every_verdict_can_come_out(entry):
+def all_worlds(entry):
+    """Measurements of the claim: every quantity on its bounds and on either side, in all combinations."""
     values = {}
     for condition in (*entry.needs, *entry.limits):
         values.setdefault(condition.quantity, []).extend(around(condition.bound))
-    worlds = [dict(zip(values, row, strict=True)) for row in product(*values.values())]
+    return [dict(zip(values, row, strict=True)) for row in product(*values.values())]
+
+
+@every_claim
+def test_each_condition_decides_somewhere_and_every_verdict_can_come_out(entry):
+    worlds = all_worlds(entry)
     verdicts = [entry.verdict(world) for world in worlds]
     assert set(verdicts) == {HOLDS, FAILS} | ({LIMIT} if entry.limits else set())
     for kind in ("needs", "limits"):
@@ -127,6 +157,38 @@ def test_each_condition_decides_somewhere_and_every_verdict_can_come_out(entry):
             rest = tuple(other for other in getattr(entry, kind) if other != condition)
             without = replace(entry, **{kind: rest})
             assert [without.verdict(world) for world in worlds] != verdicts, condition
+
+
+@pytest.mark.parametrize(("id", "quantity", "without", "within"), LIMITS)
+def test_a_limit_begins_at_its_bound(id, quantity, without, within):
+    entry = CLAIMS[id]
+    unlimited = next(world for world in all_worlds(entry) if entry.verdict(world) == HOLDS)
+    assert entry.verdict(unlimited | {quantity: without}) == HOLDS
+    assert entry.verdict(unlimited | {quantity: within}) == LIMIT
+
+
+def test_every_limit_has_its_bound_in_the_list():
+    limits = {(entry.id, condition.quantity) for entry in CLAIMS.values() for condition in entry.limits}
+    assert {(id, quantity) for id, quantity, *_ in LIMITS} == limits
+
+
+def test_a_rank_counts_the_texts_with_a_higher_score_and_equal_ones_half():
+    scores = np.array([[0.5, 0.9, 0.1, 0.7], [0.5, 0.5, 0.5, 0.9], [0.2, 0.2, 0.2, 0.2], [0.1, 0.2, 0.3, 0.4]])
+    assert ranks(scores).tolist() == [3, 3, 2.5, 1]
+
+
+def test_there_may_be_more_texts_than_queries():
+    assert ranks(np.array([[1.0, 0.0, 2.0, 1.0], [3.0, 2.0, 1.0, 0.0]])).tolist() == [2.5, 2]
+
+
+def test_in_order_is_the_share_that_lies_below_and_equal_ones_count_half():
+    assert in_order(np.array([2.0, 0.0, 5.0]), np.array([1.0, 2.0, 2.0, 3.0])).tolist() == [0.5, 0, 1]
+    assert in_order(np.array([3.0]), np.array([3.0, 4.0])).tolist() == [0.25]
+
+
+def test_in_order_the_other_way_round_is_what_is_missing_to_1():
+    alike, unlike = np.random.default_rng(0).integers(4, size=(2, 40)).astype(float)
+    assert in_order(alike, unlike).mean() == pytest.approx(1 - in_order(unlike, alike).mean())
 
 
 @pytest.mark.parametrize("id", ["C20", "C23", "C26", "C27", "C28", "C33", "C35", "C36"])

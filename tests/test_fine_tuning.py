@@ -1,16 +1,14 @@
-"""Training a model with a linear head on [CLS]; pairs for the next-sentence task; Wilson's interval."""
+"""Training a model with a linear head on [CLS]; pairs for the next-sentence task."""
 
 import dataclasses
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import bertutil
 from bertutil import fine_tuning
-from bertutil.fine_tuning import train_cls, wilson_interval
+from bertutil.fine_tuning import train_cls
 
 WORDS = ["warm", "milk", "ships", "sail", "far", "trains", "run", "late", "cars", "stop", "old", "trees"]
 PLAIN = [" ".join((*WORDS, *WORDS)[i : i + 4]) for i in range(12)]
@@ -193,26 +191,3 @@ def test_each_step_has_its_share_of_the_learning_rate(tiny, toys):
 def test_what_cannot_be_trained_is_refused(tiny, toys, change, message):
     with pytest.raises(ValueError, match=message):
         train_cls(tiny, toys, **({"labels": LABELS} | change))
-
-
-def test_wilson_interval_agrees_with_published_values():
-    # Newcombe 1998 (Statistics in Medicine 17), table I, method 3
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    assert wilson_interval(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
-    assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
-
-
-@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_holds_the_share_and_mirrors(tries):
-    right, n = tries
-    low, high = wilson_interval(right, n)
-    assert -1e-12 <= low <= right / n + 1e-12
-    assert right / n - 1e-12 <= high <= 1 + 1e-12
-    assert wilson_interval(n - right, n) == pytest.approx((1 - high, 1 - low))
-
-
-@pytest.mark.parametrize(("right", "n"), [(-1, 5), (6, 5), (0, 0)])
-def test_wilson_interval_refuses_what_is_no_count(right, n):
-    with pytest.raises(ValueError, match="it takes one try at least"):
-        wilson_interval(right, n)

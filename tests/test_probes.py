@@ -1,4 +1,4 @@
-"""Small classifiers on frozen vectors, the score of entities, and how sure one can be of it."""
+"""Small classifiers on frozen vectors, and the score of entities."""
 
 import subprocess
 import sys
@@ -389,56 +389,6 @@ def test_f1_is_the_same_both_ways_and_1_for_the_gold_itself(both):
     assert probes.entity_f1(gold, gold) == (1 if any(map(spans_otherwise, gold)) else 0)
 
 
-def test_the_interval_of_a_mean_is_the_one_of_the_textbook():
-    values = np.random.default_rng(0).normal(3, 2, size=400)
-    low, high = probes.bootstrap_interval(np.mean, values, n=4000)
-    error = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - error, values.mean() + error), abs=0.015)
-    narrow = probes.bootstrap_interval(np.mean, values, n=4000, level=0.5)
-    assert low < narrow[0] < values.mean() < narrow[1] < high
-
-
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    draw = np.random.default_rng(1)
-    samples = draw.normal(0, 1, size=(300, 60))
-    intervals = [probes.bootstrap_interval(np.mean, sample, n=200) for sample in samples]
-    assert 0.9 < np.mean([low < 0 < high for low, high in intervals]) < 0.98
-
-
-def test_columns_are_drawn_alike_so_that_what_two_probes_share_cancels_out():
-    right = np.random.default_rng(0).integers(2, size=100)
-    assert probes.bootstrap_interval(lambda a, b: float(np.mean(a - b)), right, right) == (0, 0)
-
-
-def test_two_calls_draw_the_same_rows():
-    values = np.arange(20.0)
-    scores = probes.bootstrap(np.mean, values)
-    assert len(scores) == 1000
-    assert len(set(scores)) > 100
-    assert probes.bootstrap(np.mean, 10 * values) == pytest.approx(10 * scores)
-
-
-def test_the_interval_takes_rows_of_counts_and_is_the_same_for_the_same_seed():
-    counts = np.array([[1, 1, 1], [0, 1, 1], [2, 3, 2], [0, 0, 1]] * 10)
-    low, high = probes.bootstrap_interval(probes.f1, counts)
-    assert 0 < low < probes.f1(counts) < high < 1
-    assert (low, high) == probes.bootstrap_interval(probes.f1, counts)
-    assert (low, high) != probes.bootstrap_interval(probes.f1, counts, seed=1)
-
-
-def test_draws_without_a_score_are_left_out():
-    def mean_of_positive(x):
-        return float(x[x > 0].mean()) if (x > 0).any() else NAN
-
-    assert probes.bootstrap_interval(mean_of_positive, [2.0, 0.0]) == (2, 2)
-
-
-@pytest.mark.parametrize("columns", [([1, 2], [1]), ([],), ()])
-def test_columns_that_do_not_fit_are_refused(columns):
-    with pytest.raises(ValueError, match="the same number, one at least"):
-        probes.bootstrap_interval(lambda *_: 0.0, *columns)
-
-
 def test_the_module_does_without_scikit_learn_until_the_linear_probe_is_called():
     code = "import sys; sys.modules['sklearn'] = None; from bertutil import probes; print(probes.f1([1, 1, 1]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -458,8 +408,7 @@ probes.sequence_probe([row[:, 0] for row in rows], tags, [row[:, 0] for row in r
 flat = torch.cat(rows)[:, 0]
 probes.neighbour_accuracy(flat, [tag for own in tags for tag in own])
 probes.linear_probe(flat, [tag for own in tags for tag in own], flat[:3])
-counts = probes.entity_counts(tags[:2], found.tags)
-print(len(probes.bootstrap_interval(probes.f1, counts)))
+print(len(probes.entity_counts(tags[:2], found.tags)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr[-2000:]

@@ -23,21 +23,19 @@ from bertutil.course import datasets
 from bertutil.course.inputs import BANK
 from bertutil.course.ledger.evidence import (
     Evidence,
-    ends,
-    f1_gap,
+    average,
     guess,
     in_order,
     same_minus_other,
     spearman,
-    spearman_gap,
     sure,
 )
 from bertutil.course.ledger.rules import Claim, Measured, Value, claim
 from bertutil.encoding import encode
-from bertutil.fine_tuning import wilson_interval
+from bertutil.intervals import paired_difference, wilson_interval
 from bertutil.layers import hidden_states
 from bertutil.pooling import combine_layers, pool_sentences
-from bertutil.probes import bootstrap_interval, entity_counts, f1, linear_probe, neighbour_accuracy
+from bertutil.probes import entity_counts, f1, linear_probe, neighbour_accuracy
 from bertutil.similarity import cosine_similarity, remove_mean, self_similarity
 
 STREAMS = {"She walked along the river to the bank.": "river", "She walked along the street to the bank.": "street"}
@@ -176,8 +174,8 @@ def c08(evidence: Evidence) -> Measured:
         "guessing": float(guessing[0]),
         "found by spelling": float(spelling.mean()),
         "found again": float(hits.mean()),
-        "found again minus guessing, at least": ends(hits - guessing)[0],
-        "found again minus found by spelling, at most": ends(hits - spelling)[1],
+        "found again minus guessing, at least": paired_difference(hits, guessing)[1],
+        "found again minus found by spelling, at most": paired_difference(hits, spelling)[2],
     }
 
 
@@ -196,8 +194,8 @@ def c25(evidence: Evidence) -> Measured:
     worst = min(hits.values(), key=lambda found: float(found.mean()))
     return {
         **{f"found again, {how}": float(found.mean()) for how, found in hits.items()},
-        "worst minus guessing, at least": ends(worst - evidence.rare["guessing"][:, 1])[0],
-        **sure("mean minus last", hits["mean"] - hits["last"]),
+        "worst minus guessing, at least": paired_difference(worst, evidence.rare["guessing"][:, 1])[1],
+        **sure("mean minus last", paired_difference(hits["mean"], hits["last"])),
     }
 
 
@@ -554,8 +552,8 @@ def c19(evidence: Evidence) -> Measured:
         "bank moves with another word": _off(river, street),
         "cosine of two banks in a sentence": float(cosine_similarity(banks[0], banks[2])),
         "guessing": float(guessing.mean()),
-        **sure("sense accuracy", evidence.sense_accuracy[:, 0]),
-        "sense accuracy minus guessing, at most": ends(evidence.sense_accuracy[:, 0] - guessing)[1],
+        **sure("sense accuracy", average(evidence.sense_accuracy[:, 0])),
+        "sense accuracy minus guessing, at most": paired_difference(evidence.sense_accuracy[:, 0], guessing)[2],
     }
 
 
@@ -586,7 +584,7 @@ def c20(evidence: Evidence) -> Measured:
         "same sense minus other sense, by layer": tuple(gaps),
         "self-similarity with the mean, by layer": tuple(raw),
         "self-similarity, by layer": tuple(selves),
-        **sure("accuracy, last minus first layer", accuracy[:, -1] - accuracy[:, 0]),
+        **sure("accuracy, last minus first layer", paired_difference(accuracy[:, -1], accuracy[:, 0])),
         "steps at which the accuracy falls": int((np.diff(line) < -1e-6).sum()),
         "steps at which the self-similarity rises": int((np.diff(selves) > 1e-4).sum()),
     }
@@ -669,20 +667,15 @@ def c21(evidence: Evidence) -> Measured:
     """
     pairs = evidence.pairs
     published = TABLE_7["second-to-last"] - TABLE_7["last"]
-    senses = sure("minus the last: senses", evidence.sense_accuracy[:, -2] - evidence.sense_accuracy[:, -1])
-    columns = pairs.mean[:, -2], pairs.mean[:, -1], pairs.scores
-    low, high = bootstrap_interval(spearman_gap, *columns, n=300)
+    senses = paired_difference(evidence.sense_accuracy[:, -2], evidence.sense_accuracy[:, -1])
+    graded = paired_difference(pairs.mean[:, -2], pairs.mean[:, -1], pairs.scores, score=spearman, n=300)
     return {
         "senses, accuracy by layer": tuple(evidence.sense_accuracy.mean(axis=0).tolist()),
         "pairs, Spearman by layer": tuple(spearman(values, pairs.scores) for values in pairs.mean.T),
         "minus the last: entities, as published, points": published,
-        **senses,
-        "minus the last: pairs": spearman_gap(*columns),
-        "minus the last: pairs, at least": low,
-        "minus the last: pairs, at most": high,
-        "jobs of 3 where it is ahead of the last": sum(
-            gap > 0 for gap in (published, senses["minus the last: senses, at least"], low)
-        ),
+        **sure("minus the last: senses", senses),
+        **sure("minus the last: pairs", graded),
+        "jobs of 3 where it is ahead of the last": sum(gap > 0 for gap in (published, senses[1], graded[1])),
     }
 
 
@@ -704,7 +697,7 @@ def c22(evidence: Evidence) -> Measured:
     counts = {name: evidence.sequence_counts[name] for name in TABLE_7}
     ours = counts.pop("concatenation of the last 4")
     best = max(counts, key=lambda name: f1(counts[name]))
-    low, high = bootstrap_interval(f1_gap, ours, counts[best])
+    _, low, high = paired_difference(ours, counts[best], score=f1)
     return {
         "first in table 7": first,
         "table 7: next, behind by": TABLE_7[first] - TABLE_7[second],
@@ -741,7 +734,7 @@ def c29(evidence: Evidence) -> Measured:
     The BiLSTM for named entities, on the static table and on a learned sum of all layers; one seed.
     """
     static, contextual = (evidence.sequence_counts[name] for name in ("static table", "weighted sum of all"))
-    low, high = bootstrap_interval(f1_gap, contextual, static)
+    _, low, high = paired_difference(contextual, static, score=f1)
     return {
         "static table, F1": f1(static),
         "contextual, F1": f1(contextual),
@@ -779,7 +772,10 @@ def c36(evidence: Evidence) -> Measured:
     return {
         "capitals, F1": f1(rival),
         **{f"{name}, F1": f1(found) for name, found in counts.items()},
-        **{f"{name} minus capitals, at least": bootstrap_interval(f1_gap, c, rival)[0] for name, c in counts.items()},
+        **{
+            f"{name} minus capitals, at least": paired_difference(found, rival, score=f1)[1]
+            for name, found in counts.items()
+        },
     }
 
 
@@ -807,8 +803,8 @@ def c26(evidence: Evidence) -> Measured:
         words.append(np.mean([in_order(row[others[i]], row[~same[i]]).mean() for i, row in enumerate(cosines)]))
     values, scores = evidence.pairs.mean[:, evidence.sentence_layer], evidence.pairs.scores
     return {
-        **sure("words in order", np.array(words)),
-        **sure("sentences in order", in_order(values[scores >= 4], values[scores <= 1])),
+        **sure("words in order", average(np.array(words))),
+        **sure("sentences in order", average(in_order(values[scores >= 4], values[scores <= 1]))),
     }
 
 
@@ -858,9 +854,9 @@ def c28(evidence: Evidence) -> Measured:
         "texts": len(ours) + len(datasets.distractors()),
         "answers in the first place": float((ours == 1).mean()),
         "TF-IDF: answers in the first place": float((rival == 1).mean()),
-        **sure("reciprocal rank", ours),
+        **sure("reciprocal rank", average(ours)),
         "TF-IDF: reciprocal rank": float(rival.mean()),
-        "reciprocal rank minus TF-IDF, at least": ends(ours - rival)[0],
+        "reciprocal rank minus TF-IDF, at least": paired_difference(ours, rival)[1],
     }
 
 
@@ -880,9 +876,10 @@ def c23(evidence: Evidence) -> Measured:
     95 % interval of the difference is below 0.
     """
     pairs, layer = evidence.pairs, evidence.sentence_layer
-    low, high = bootstrap_interval(spearman_gap, pairs.cls[:, layer], pairs.mean[:, layer], pairs.scores, n=300)
+    columns = pairs.cls[:, layer], pairs.mean[:, layer], pairs.scores
+    _, low, high = paired_difference(*columns, score=spearman, n=300)
     cls, mean = (evidence.reciprocal_ranks[how] for how in ("cls", "mean"))
-    search = sure("search, [CLS] minus mean", cls - mean)
+    search = paired_difference(cls, mean)
     lines = {
         name: tuple(spearman(values, pairs.scores) for values in cosines.T[1:])  # at layer 0 all [CLS] are the same
         for name, cosines in (("[CLS]", pairs.cls), ("mean", pairs.mean))
@@ -894,10 +891,8 @@ def c23(evidence: Evidence) -> Measured:
         "pairs, [CLS] minus mean, at most": high,
         "search, [CLS], reciprocal rank": float(cls.mean()),
         "search, mean, reciprocal rank": float(mean.mean()),
-        **search,
-        "tasks of 2 where [CLS] is behind the mean": sum(
-            end < 0 for end in (high, search["search, [CLS] minus mean, at most"])
-        ),
+        **sure("search, [CLS] minus mean", search),
+        "tasks of 2 where [CLS] is behind the mean": sum(end < 0 for end in (high, search[2])),
     }
 
 
@@ -921,7 +916,7 @@ def c24(evidence: Evidence) -> Measured:
         "right, always the commoner answer": float(ours["commoner"].mean()),
         "right, frozen [CLS]": float(ours["frozen"].mean()),
         "right, fine-tuned": float(ours["trained"].mean()),
-        **sure("trained minus frozen", ours["trained"] - ours["frozen"]),
+        **sure("trained minus frozen", paired_difference(ours["trained"], ours["frozen"])),
     }
 
 
@@ -943,8 +938,8 @@ def c33(evidence: Evidence) -> Measured:
     ours = evidence.next_sentence
     return {
         "held-out stories": len(ours["other"]),
-        **sure("true sentence chosen", ours["other"]),
-        **sure("of the same story", ours["same"]),
+        **sure("true sentence chosen", average(ours["other"])),
+        **sure("of the same story", average(ours["same"])),
     }
 
 

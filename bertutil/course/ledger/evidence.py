@@ -17,14 +17,13 @@ from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.course import datasets
 from bertutil.course.inputs import BANK, RARE
 from bertutil.encoding import Encoding, encode
+from bertutil.intervals import bootstrap_interval
 from bertutil.layers import hidden_states
 from bertutil.packed import embed
 from bertutil.pieces import Texts
 from bertutil.pooling import SentenceHow, WordHow, pool_words
 from bertutil.probes import (
-    bootstrap_interval,
     entity_counts,
-    f1,
     linear_probe,
     neighbour_accuracy,
     sequence_probe,
@@ -246,15 +245,15 @@ def find_cased() -> Path | None:
     return Path(file) if isinstance(file, str) else None
 
 
-def ends(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values`."""
-    return bootstrap_interval(lambda drawn: float(np.mean(drawn)), values)
+def sure(name: str, found: tuple[float, float, float]) -> dict[str, float]:
+    """A figure with both ends of its 95 % interval, as three quantities."""
+    figure, low, high = found
+    return {name: figure, f"{name}, at least": low, f"{name}, at most": high}
 
 
-def sure(name: str, values: Float[np.ndarray, " n"]) -> dict[str, float]:
-    """The mean of `values`, and its 95 % interval, as three quantities."""
-    low, high = ends(values)
-    return {name: float(np.mean(values)), f"{name}, at least": low, f"{name}, at most": high}
+def average(values: Float[np.ndarray, " n"]) -> tuple[float, float, float]:
+    """The mean of `values`, and both ends of its 95 % interval."""
+    return float(np.mean(values)), *bootstrap_interval(np.mean, values)
 
 
 def spearman(values: ArrayLike, scores: ArrayLike) -> float:
@@ -262,16 +261,6 @@ def spearman(values: ArrayLike, scores: ArrayLike) -> float:
     from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
     return float(spearmanr(values, scores).statistic)
-
-
-def spearman_gap(one: ArrayLike, other: ArrayLike, scores: ArrayLike) -> float:
-    """How much better `one` follows the scores than `other`."""
-    return spearman(one, scores) - spearman(other, scores)
-
-
-def f1_gap(counts: ArrayLike, others: ArrayLike) -> float:
-    """F1 minus F1 of others, from entity counts."""
-    return f1(counts) - f1(others)
 
 
 def ranks(scores: Float[np.ndarray, "queries texts"]) -> Float[np.ndarray, " queries"]:
