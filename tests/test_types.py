@@ -1,5 +1,6 @@
 """What a user's type checker says: results are what they are, and a misspelt option is an error before it runs."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,6 @@ def test_mypy_accepts_right_code_and_names_every_wrong_line(tmp_path):
     file.write_text(CODE)
     command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-error-summary", str(file)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    named = [int(line.split(":")[1]) for line in said.splitlines() if line.startswith(str(file)) and "error:" in line]
+    named = [int(number) for number in re.findall(r"user\.py:(\d+): error:", said)]
     wrong = [number for number, line in enumerate(CODE.splitlines(), 1) if line.endswith("# wrong")]
     assert sorted(set(named)) == wrong, said
