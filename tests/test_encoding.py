@@ -375,6 +375,11 @@ def test_a_bad_second_text_is_named_as_a_pair(tiny):
         bertutil.encode(tiny, ["a", "b"], ["c"])
 
 
+def test_the_old_name_of_typed_specials_is_refused_with_the_new_one(tiny):
+    with pytest.raises(TypeError, match="'typed_specials' now"):
+        bertutil.encode(tiny, "he said [SEP]", specials="parse")
+
+
 @pytest.mark.parametrize("option", ["too_long", "typed_specials"])
 def test_an_unknown_option_is_refused(tiny, option):
     with pytest.raises(ValueError, match=f"{option} is 'maybe'"):

@@ -137,23 +137,61 @@ def test_a_vector_does_not_depend_on_the_company(tiny):
     assert_allclose(bertutil.embed(tiny, ODD[::-1]), alone[::-1], atol=1e-5)
 
 
-def test_the_defaults_are_the_catalogues_strategy_and_the_sum_of_the_last_four(bert, tiny):
-    assert_allclose(bertutil.embed(bert, "a bank"), bertutil.embed(bert, "a bank", strategy="last"))
-    assert_allclose(bertutil.embed(tiny, "a bank"), bertutil.embed(tiny, "a bank", strategy="second_to_last"))
+def test_the_defaults_are_what_the_checkpoint_was_made_for_and_the_sum_of_the_last_four(bert, tiny):
+    meant = bertutil.embed(bert, "a bank", strategy="last", how="mean", specials=True)
+    plain = bertutil.embed(tiny, "a bank", strategy="second_to_last", how="mean", specials=False)
+    assert_allclose(bertutil.embed(bert, "a bank"), meant)
+    assert_allclose(bertutil.embed(tiny, "a bank"), plain)
     words, expected = (bertutil.embed(bert, "a bank", unit="word", strategy=s)[0] for s in (None, "sum_last_4"))
     assert_allclose(words, expected)
 
 
-def test_with_specials_and_the_last_layer_it_equals_sentence_transformers(bert):
+def test_a_bert_made_by_hand_has_the_recipe_of_its_name_or_the_one_it_is_given(bert):
+    first = bertutil.SentenceRecipe("last", how="cls")
+    for name, given, expected in [
+        ("minilm", {}, bert.sentence),
+        ("own", {}, bertutil.SentenceRecipe()),
+        ("minilm", {"sentence": first}, first),
+    ]:
+        made = bertutil.Bert(name, bert.tokenizer, bert.model, **given)
+        assert made.sentence == expected
+    assert_allclose(bertutil.embed(made, "a bank"), bertutil.embed(bert, "a bank", strategy="last", how="cls"))
+
+
+@pytest.mark.parametrize(("unit", "how"), [("sentence", how) for how in SENTENCES] + [("word", how) for how in WORDS])
+def test_each_is_every_layer_in_its_order(tiny, unit, how):
+    every = bertutil.embed(tiny, ODD, unit=unit, how=how, strategy="each")
+    embeddings, last = (bertutil.embed(tiny, ODD, unit=unit, how=how, strategy=s) for s in ("embeddings", "last"))
+    for layers, lowest, highest in zip(every, embeddings, last, strict=True):
+        assert layers.shape == (*highest.shape[:-1], tiny.n_layers + 1, highest.shape[-1])
+        assert_allclose(layers[..., 0, :], lowest, atol=1e-5)
+        assert_allclose(layers[..., -1, :], highest, atol=1e-5)
+
+
+def test_each_of_a_token_is_its_hidden_states(tiny):
+    encoding = bertutil.encode(tiny, "the river bank")
+    (found,) = bertutil.embed(tiny, "the river bank", unit="token", strategy="each", specials=True)
+    assert_allclose(found, bertutil.hidden_states(tiny, encoding)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"unit": "word"}, {"strategy": "each"}, {"how": "mean_max"}])
+def test_normalized_vectors_have_length_1_and_the_same_direction(tiny, options):
+    long, short = (bertutil.embed(tiny, ["the bank \u200b."], normalize=n, **options)[0] for n in (False, True))
+    lengths = np.linalg.norm(long, axis=-1, keepdims=True)
+    assert_allclose(short, long / lengths, atol=1e-6)
+    assert_allclose(np.linalg.norm(short, axis=-1, keepdims=True), np.where(np.isnan(lengths), np.nan, 1), atol=1e-6)
+
+
+def test_by_default_it_equals_sentence_transformers(bert):
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
     from bertutil.checkpoints import CATALOGUE, _locate
 
     transformer = Transformer(str(_locate("minilm", CATALOGUE["minilm"])))
-    peer = SentenceTransformer(modules=[transformer, Pooling(bert.hidden_size)], device="cpu")
+    peer = SentenceTransformer(modules=[transformer, Pooling(bert.hidden_size), Normalize()], device="cpu")
     lines = [*ODD[:4], "a plain sentence about a river bank"]
-    assert_allclose(bertutil.embed(bert, lines, strategy="last", specials=True), peer.encode(lines), atol=1e-5)
+    assert_allclose(bertutil.embed(bert, lines, normalize=True), peer.encode(lines), atol=1e-6)
 
 
 def test_one_str_is_one_text_and_no_text_gives_no_row(tiny):
