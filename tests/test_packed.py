@@ -148,12 +148,12 @@ def test_the_defaults_are_what_the_checkpoint_was_made_for_and_the_sum_of_the_la
 
 def test_a_bert_made_by_hand_has_the_recipe_of_its_name_or_the_one_it_is_given(bert):
     first = bertutil.SentenceRecipe("last", how="cls")
-    for name, given, expected in [
+    for name, options, expected in [
         ("minilm", {}, bert.sentence),
         ("own", {}, bertutil.SentenceRecipe()),
         ("minilm", {"sentence": first}, first),
     ]:
-        made = bertutil.Bert(name, bert.tokenizer, bert.model, **given)
+        made = bertutil.Bert(name, bert.tokenizer, bert.model, **options)
         assert made.sentence == expected
     assert_allclose(bertutil.embed(made, "a bank"), bertutil.embed(bert, "a bank", strategy="last", how="cls"))
 
