@@ -94,7 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         "--strategy", help="which layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)"
     )
     embed.add_argument("--how", help="how tokens are pooled (default: mean)")
-    embed.add_argument("--specials", action="store_true", help="let [CLS] and [SEP] count")
+    embed.add_argument(
+        "--specials",
+        action=argparse.BooleanOptionalAction,
+        help="let [CLS] and [SEP] count, or not (default: what suits the checkpoint)",
+    )
+    embed.add_argument("--window", type=int, help="texts to compute and commit at a time (default: 10000)")
     embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
     embed.add_argument("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
     embed.add_argument("--column", help="the column of a .csv, .tsv or .parquet file that holds the texts")
@@ -118,19 +123,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _embed(options: argparse.Namespace) -> None:
-    if options.jsonl and (options.unit or options.strategy or options.how or options.specials):
-        raise ValueError("--jsonl has a form of its own; --unit, --strategy, --how and --specials do not go with it")
+    names = "unit", "strategy", "how", "specials", "window"
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.jsonl and chosen:
+        raise ValueError(f"--jsonl has a form of its own; it does not go with --{' and --'.join(chosen)}")
     with ExitStack() as stack:
         lines = _lines(options, stack)
         bert = _load(options.model, options.dtype, options.device)
         if options.jsonl:
             _write_jsonl(bert, lines, Path(options.out), options.errors)
             return
-        chosen = {name: getattr(options, name) for name in ("unit", "strategy", "how") if getattr(options, name)}
-        made = bertutil.embed_corpus(
-            bert, lines, options.out, specials=options.specials, errors=options.errors, **chosen
-        )
-        print(made)
+        print(bertutil.embed_corpus(bert, lines, options.out, errors=options.errors, **chosen))
 
 
 def _load(name: str | None, dtype: str, device: str = "cpu") -> "bertutil.Bert":
@@ -210,7 +213,7 @@ def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, e
         stream = stack.enter_context(unfinished.open("w", encoding="utf-8"))
         bar = stack.enter_context(corpus.progress_bar(None, 0, True))
         number = 0
-        for window in corpus.make_windows(recipe, corpus.read_texts(source, errors)):
+        for window in corpus.make_windows(recipe, corpus.read_texts(source, errors), 10_000):
             pieces = list(packed.tokenize(recipe, window))
             vectors, starts = packed.compute(recipe, pieces, bar.update)
             layers = vectors.reshape(len(vectors), 4, -1).astype(float).round(6)
@@ -243,16 +246,12 @@ def _search(options: argparse.Namespace) -> None:
     bert = _load(options.model or settings["model"], settings["dtype"])
     if checkpoint_digest(bert) != settings["checkpoint"]:
         raise ValueError(f"{bert.name} has other weights than the checkpoint that {options.folder} was made with")
+    if not len(corpus.lines):
+        return
     chosen = {name: settings[name] for name in ("strategy", "how", "specials")}
     query = np.asarray(bertutil.embed(bert, [options.query], **chosen))
-    best: list[tuple[float, int]] = []
-    for start in range(0, len(corpus.vectors), 100_000):  # as much as memory holds easily
-        block = np.array(corpus.vectors[start : start + 100_000])
-        scores, indices = bertutil.search(query, block, k=min(options.k, len(block)))
-        found = zip(scores[0].tolist(), (indices[0] + start).tolist(), strict=True)
-        best = sorted([*best, *found], key=lambda hit: (-hit[0], hit[1]) if hit[0] == hit[0] else (2.0, hit[1]))
-        best = best[: options.k]
-    for score, i in best:
+    scores, indices = bertutil.search(query, corpus, k=min(options.k, len(corpus.lines)))
+    for score, i in zip(scores[0].tolist(), indices[0].tolist(), strict=True):
         line = corpus.lines[i]
         if score == score:  # NaN: a line without a token
             print(f"{score:.3f}  line {i + 1}: {line if isinstance(line, str) else ' '.join(line)}")

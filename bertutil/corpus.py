@@ -2,35 +2,31 @@
 
 import hashlib
 import io
-import json
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from functools import cached_property
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import Bert
+from bertutil.folder import GrowingFile, Lines, json_line, map_array, read_record, require_size, write_record
 from bertutil.packed import Pieces, Recipe, compute, make_recipe, tokenize
 from bertutil.pieces import Text, check_text, in_order
 from bertutil.pooling import Mix, SentenceHow, Unit, WordHow
 
-# A window is what is sorted, computed and committed together, and what memory must hold: so many texts, fewer where
-# they are long or their vectors large.
-WINDOW_TEXTS = 10_000
+# A window is what is sorted, computed and committed together, and what memory must hold: fewer texts than are asked
+# for, where they are long or their vectors large.
 WINDOW_CHARACTERS = 8_000_000
 WINDOW_BYTES = 64_000_000  # of vectors; a word or token is taken for four characters
-HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
 
 
 def embed_corpus(
@@ -44,36 +40,46 @@ def embed_corpus(
     specials: bool | None = None,
     errors: Literal["strict", "replace"] = "strict",
     resume: bool = True,
+    window: int = 10_000,
     progress: bool = True,
 ) -> "Corpus":
     r"""Write the vectors of all lines to the folder `out`, in memory that does not grow with their number.
 
     `lines`: the path of a text file in UTF-8, whose lines end with \n or \r\n, or any iterable of texts (bytes,
-    and what an open file gives, are lines of such a file). `unit`, `strategy`, `how`, `specials`: as in embed(). A
-    line without a token to pool gets a row of NaN, so that row i is line i; they are counted, and a warning tells.
+    and what an open file gives, are lines of such a file). `unit`, `strategy`, `how`, `specials`: as in embed(),
+    but without strategy "each"; None is what the folder was begun with, and in a new one what suits the checkpoint.
+    A line without a token to pool gets a row of NaN, so that row i is line i; they are counted, and a warning tells.
     `errors`: "strict" refuses invalid UTF-8, "replace" puts the character U+FFFD in its place. `progress` shows a
     bar on a terminal, and writes a line now and then where stderr is none.
 
     With `resume`, a folder that an interrupted call left goes on from the last window of texts that was committed,
-    and ends with the bytes of an unbroken run (same machine, same versions); a complete one is checked and
-    returned. Without it, `out` must be new or empty. Nothing that lies there is ever deleted.
+    and ends with the bytes of an unbroken run (same machine, same versions, same `window`); a complete one is
+    checked and returned. Without it, `out` must be new or empty. Nothing that lies there is ever deleted.
+    `window`: how many texts are computed and committed together at the most. It may change from call to call.
 
     Raises TypeError and ValueError as embed() does, and ValueError for another input or other settings than the
     folder's, for a file in it that is damaged, for a folder of something else, and while another process writes to
     it; OSError where the disk is full (free some space and call again).
     """
-    recipe = make_recipe(bert, unit, strategy, how, specials)
+    if str(strategy) == "each":
+        raise ValueError("strategy 'each' is for embed(); a folder has one vector for each line, word or token")
+    if window < 1:
+        raise ValueError(f"window is {window}; it must be at least 1")
     if errors not in ("strict", "replace"):
         raise ValueError(f"errors is {errors!r}; it must be 'strict' or 'replace'")
+    folder = Path(out)
+    record = read_record(folder)
+    begun = record["settings"] if record and _binds(record) and record["settings"]["unit"] == unit else {}
+    options: dict[str, Any] = {"strategy": strategy, "how": how, "specials": specials}
+    recipe = make_recipe(bert, unit, **{k: begun.get(k) if v is None else v for k, v in options.items()})
     if not isinstance(lines, str | os.PathLike):  # what is refused here leaves no folder behind
         in_order(lines)
     elif not Path(lines).exists():
         raise FileNotFoundError(f"there is no file {os.fspath(lines)!r:.200}")
-    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            n_empty = _fill(recipe, lines, folder, errors, resume, progress)
+            n_empty = _fill(recipe, lines, folder, errors, resume, window, progress)
     except Timeout:
         raise ValueError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
     if n_empty:
@@ -101,7 +107,7 @@ class Corpus:
 
     def __init__(self, folder: Path) -> None:
         """Open the folder; see open_corpus()."""
-        record = _read_record(folder)
+        record = read_record(folder)
         if record is None:
             raise ValueError(f"{folder} holds no corpus: there is no corpus.json, which embed_corpus() writes")
         self.folder = folder
@@ -109,10 +115,10 @@ class Corpus:
         self.complete: bool = record["complete"]
         self.n_empty: int = record["n_empty"]
         for name, state in record["files"].items():
-            _require_size(folder / name, state["bytes"])
+            require_size(folder / name, state["bytes"])
         n, has_words = record["n_lines"], "words.jsonl" in record["files"]
-        self.vectors = _map(folder / "vectors.npy", np.float32, (record["n_vectors"], self.settings["features"]))
-        self.offsets = _map(folder / "offsets.npy", np.int64, (n + 1 if n else 0,)) if has_words else None
+        self.vectors = map_array(folder / "vectors.npy", np.float32, (record["n_vectors"], self.settings["features"]))
+        self.offsets = map_array(folder / "offsets.npy", np.int64, (n + 1 if n else 0,)) if has_words else None
         self.lines = Lines(folder / "lines.jsonl", n)
         self.words = Lines(folder / "words.jsonl", n) if has_words else None
 
@@ -122,50 +128,10 @@ class Corpus:
         return f"Corpus({str(self.folder)!r}: {len(self.lines):,} lines, vectors {list(self.vectors.shape)}{state})"
 
 
-class Lines(Sequence[Any]):
-    """The lines of a JSON Lines file, read when asked for."""
-
-    def __init__(self, path: Path, n: int) -> None:
-        """Take the first `n` lines of the file."""
-        self.path, self.n = path, n
-
-    def __len__(self) -> int:
-        """Count the lines."""
-        return self.n
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """Read one line, or a list of them."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self.n))]
-        with self.path.open("rb") as stream:
-            stream.seek(self._starts[range(self.n)[index]])
-            return json.loads(stream.readline())
-
-    def __iter__(self) -> Iterator[Any]:
-        """Read all lines, one after the other."""
-        with self.path.open("rb") as stream:
-            yield from map(json.loads, islice(stream, self.n))
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        """Where each line starts: found by one quick pass over the file, at the first question."""
-        starts, position = [np.zeros(1, dtype=np.int64)], 0
-        with self.path.open("rb") as stream:
-            while block := stream.read(1 << 24):
-                ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
-                starts.append(ends + position + 1)
-                position += len(block)
-        return np.concatenate(starts)[: self.n]
-
-
 # --- Writing the folder ---
 
 
-def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, progress: bool) -> int:
+def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, window: int, progress: bool) -> int:
     """Take up the folder where it stands and write window after window; return the number of empty lines."""
     path = Path(lines) if isinstance(lines, str | os.PathLike) else None
     with ExitStack() as stack:
@@ -182,8 +148,8 @@ def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, p
         if path:
             total = _count_lines(path) if progress and path.is_file() else None  # a pipe can be read once only
         with progress_bar(total, record["n_lines"], progress) as bar:
-            for window in make_windows(recipe, texts):
-                _append(recipe, window, files, record, bar)
+            for part in make_windows(recipe, texts, window):
+                _append(recipe, part, files, record, bar)
                 _commit(recipe, folder, files, record)
         if not record["complete"]:
             record["complete"] = True
@@ -196,9 +162,9 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
     """Return what the folder has already, or begin anew; refuse a folder of something else."""
     settings = _settings(recipe)
     versions = {name: version(name) for name in ("bertutil", "torch", "transformers", "tokenizers", "numpy")}
-    record = _read_record(folder)
+    record = read_record(folder)
     own = {".lock", "corpus.json.new"}
-    if record and not record["n_lines"] and not record["complete"]:  # stopped before its first window: nothing there
+    if record and not _binds(record):
         own |= {"corpus.json", *record["files"]}
         record = None
     if record and not resume:
@@ -230,8 +196,13 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
         "n_empty": 0,
         "files": {name: {"bytes": 0, "sha256": hashlib.sha256().hexdigest()} for name in names},
     }
-    _write_record(folder, record)
+    write_record(folder, record)
     return record
+
+
+def _binds(record: dict[str, Any]) -> bool:
+    """Whether there is anything in the folder: a call that was stopped before its first window left nothing."""
+    return bool(record["n_lines"] or record["complete"])
 
 
 def checkpoint_digest(bert: Bert) -> str:
@@ -254,7 +225,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "unit": recipe.unit,
         "strategy": recipe.strategy,
         "how": recipe.how,
-        "specials": recipe.specials,
+        "specials": bool(recipe.specials),
         "features": recipe.n_features,
     }
 
@@ -286,7 +257,7 @@ def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
     """Pass over the lines that the folder has already, and make sure that they are the same."""
     digest, n = hashlib.sha256(), 0
     for text in islice(texts, record["n_lines"]):
-        digest.update(_json_line(text))
+        digest.update(json_line(text))
         n += 1
     if n < record["n_lines"] or digest.hexdigest() != record["files"]["lines.jsonl"]["sha256"]:
         raise ValueError(
@@ -300,10 +271,10 @@ def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
         )
 
 
-def make_windows(recipe: Recipe, texts: Iterator[Text]) -> Iterator[list[Text]]:
-    """Group the texts into windows; where one ends depends on the settings and texts alone."""
+def make_windows(recipe: Recipe, texts: Iterator[Text], most_texts: int) -> Iterator[list[Text]]:
+    """Group the texts into windows; where one ends depends on the arguments alone."""
     n_vectors = max(1, WINDOW_BYTES // (4 * recipe.n_features))
-    most_texts, most_characters = WINDOW_TEXTS, WINDOW_CHARACTERS
+    most_characters = WINDOW_CHARACTERS
     if recipe.unit == "sentence":
         most_texts = min(most_texts, n_vectors)
     else:
@@ -322,7 +293,7 @@ def make_windows(recipe: Recipe, texts: Iterator[Text]) -> Iterator[list[Text]]:
 
 
 def _append(
-    recipe: Recipe, texts: list[Text], files: dict[str, "GrowingFile"], record: dict[str, Any], bar: Any
+    recipe: Recipe, texts: list[Text], files: dict[str, GrowingFile], record: dict[str, Any], bar: Any
 ) -> None:
     """Compute a window's vectors and append them to the files."""
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
@@ -340,10 +311,10 @@ def _append(
     if "words.jsonl" in files:
         offsets = record["n_vectors"] + np.cumsum([0, *counts])
         files["offsets.npy"].append(offsets[bool(record["n_lines"]) :].astype("<i8").tobytes())
-        files["words.jsonl"].append(b"".join(_json_line(labels(recipe, pieces[place])) for place in order))
+        files["words.jsonl"].append(b"".join(json_line(labels(recipe, pieces[place])) for place in order))
     rows = [np.arange(starts[place], starts[place + 1]) for place in order]
     files["vectors.npy"].append(vectors[np.concatenate(rows)].astype("<f4", copy=False).tobytes())
-    files["lines.jsonl"].append(b"".join(map(_json_line, texts)))
+    files["lines.jsonl"].append(b"".join(map(json_line, texts)))
     record["n_lines"] += len(texts)
     record["n_vectors"] += sum(counts)
     empty = [recipe.has_nothing_to_pool(one) or not recipe.n_vectors(one) for one in pieces]
@@ -360,130 +331,20 @@ def labels(recipe: Recipe, pieces: Pieces) -> list[str]:
     return [tokenizer.cls_token, *tokens, tokenizer.sep_token] if recipe.specials else list(tokens)
 
 
-def _commit(recipe: Recipe, folder: Path, files: dict[str, "GrowingFile"], record: dict[str, Any]) -> None:
+def _commit(recipe: Recipe, folder: Path, files: dict[str, GrowingFile], record: dict[str, Any]) -> None:
     """Make what was appended count: first the files, then the record, which is replaced in one step."""
     _write_headers(recipe, files, record)
     for name, file in files.items():
         record["files"][name] = file.sync()
-    _write_record(folder, record)
+    write_record(folder, record)
 
 
-def _write_headers(recipe: Recipe, files: dict[str, "GrowingFile"], record: dict[str, Any]) -> None:
+def _write_headers(recipe: Recipe, files: dict[str, GrowingFile], record: dict[str, Any]) -> None:
     """Say in the .npy files how much of them there is."""
     n = record["n_lines"]
     files["vectors.npy"].write_header("<f4", (record["n_vectors"], recipe.n_features))
     if "offsets.npy" in files:
         files["offsets.npy"].write_header("<i8", (n + 1 if n else 0,))
-
-
-class GrowingFile:
-    """A file to append to. It knows its size and sha256, and goes back to the ones that were committed last."""
-
-    def __init__(self, path: Path, committed: dict[str, Any]) -> None:
-        """Open or create the file, check what was committed, and cut off what was not."""
-        self.path, self.digest = path, hashlib.sha256()
-        self.start = HEADER if path.suffix == ".npy" else 0
-        self.size = committed["bytes"] or self.start
-        _require_size(path, committed["bytes"])
-        path.touch()
-        self.file = path.open("r+b", buffering=0)
-        self.file.seek(self.start)
-        left = self.size - self.start
-        while left and (block := self.file.read(min(left, 1 << 24))):
-            self.digest.update(block)
-            left -= len(block)
-        if self.digest.hexdigest() != committed["sha256"]:
-            self.file.close()
-            raise ValueError(
-                f"{path} was changed after it was written; the folder cannot be resumed, start a new one"
-            )
-        self.file.truncate(self.size)
-        self.file.seek(self.size)
-
-    def append(self, data: bytes) -> None:
-        """Write at the end."""
-        self._write(data)
-        self.digest.update(data)
-        self.size += len(data)
-
-    def write_header(self, dtype: str, shape: tuple[int, ...]) -> None:
-        """Write what makes the file a .npy file."""
-        header = io.BytesIO()
-        fields = {"descr": dtype, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(header, fields)
-        if len(header.getvalue()) != HEADER:
-            raise RuntimeError(f"numpy wrote a header of {len(header.getvalue())} bytes, expected {HEADER}")
-        self.file.seek(0)
-        self._write(header.getvalue())
-        self.file.seek(self.size)
-
-    def sync(self) -> dict[str, Any]:
-        """Bring everything to the disk; return the state to commit."""
-        with _writing(self.path):
-            os.fsync(self.file.fileno())
-        return {"bytes": self.size, "sha256": self.digest.hexdigest()}
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        with _writing(self.path):
-            while view:
-                view = view[self.file.write(view) :]
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say of a full disk, and the like, what is lost: nothing that was committed."""
-    try:
-        yield
-    except OSError as error:
-        message = f"{error.strerror} while writing {path}; what was committed stays, the same call goes on"
-        raise OSError(error.errno, message) from error
-
-
-def _json_line(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
-
-
-def _read_record(folder: Path) -> dict[str, Any] | None:
-    try:
-        record: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        good = record.pop("sha256", None) == _digest(record)
-    except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{folder / 'corpus.json'} is damaged ({error})") from error
-    if not good:
-        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: its sha256 does not fit")
-    return record
-
-
-def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    with _writing(folder / "corpus.json"):
-        with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
-            json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(folder / "corpus.json.new", folder / "corpus.json")
-
-
-def _digest(record: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
-
-
-def _require_size(path: Path, size: int) -> None:
-    found = path.stat().st_size if path.exists() else 0
-    if found < size:
-        raise ValueError(f"{path} is damaged: it has {found:,} bytes, and {size:,} were written; start a new folder")
-
-
-def _map(path: Path, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-    if not shape[0]:  # an empty file cannot be mapped
-        return np.empty(shape, dtype=dtype)
-    return np.memmap(path, dtype=dtype, mode="r", offset=HEADER, shape=shape)
 
 
 # --- Progress ---

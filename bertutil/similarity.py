@@ -1,6 +1,7 @@
 """Chapters 7 to 9: how alike vectors are, which are nearest, and what they all have in common."""
 
 import warnings
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -8,6 +9,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 Vectors = Tensor | np.ndarray
+BLOCK = 4_000_000  # numbers of a corpus that search() takes at a time: 16 MB in float32
+
+
+@runtime_checkable
+class HasVectors(Protocol):
+    """What has a table of vectors, such as a Corpus."""
+
+    @property
+    def vectors(self) -> Vectors:
+        """The vectors, [n, features]."""
 
 
 def cosine_similarity(a: Vectors, b: Vectors | None = None) -> Float[Tensor, "n m"]:
@@ -26,21 +37,36 @@ def cosine_similarity(a: Vectors, b: Vectors | None = None) -> Float[Tensor, "n 
     return left @ right.to(left).T
 
 
-def search(queries: Vectors, corpus: Vectors, k: int = 5) -> tuple[Float[Tensor, "q k"], Int[Tensor, "q k"]]:
+def search(
+    queries: Vectors, corpus: Vectors | HasVectors, k: int = 5
+) -> tuple[Float[Tensor, "q k"], Int[Tensor, "q k"]]:
     """Return for each query the `k` vectors of the corpus with the highest cosine, best first: (scores, indices).
 
-    Equal scores stand in the order of the corpus. A row of the corpus with NaN or infinity comes after all others,
-    with the score NaN.
+    `corpus` [n, features]: a tensor, an array, or what has one as `.vectors`. It is read block by block, so that a
+    memory map may be larger than the memory, whatever the number of queries. Equal scores stand in the order of the
+    corpus. A row of the corpus with NaN or infinity comes after all others, with the score NaN.
 
     Raises ValueError for a `k` below 1 or above the number of vectors, and as cosine_similarity() does. Source: the
     2019 article, introduction; claim C28.
     """
-    scores = cosine_similarity(queries, corpus)
-    if not 1 <= k <= scores.shape[1]:
-        raise ValueError(f"k is {k}; it must be at least 1 and at most {scores.shape[1]}, the size of the corpus")
-    ranked = scores.masked_fill(scores.isnan(), float("-inf"))
-    indices = ranked.sort(dim=1, descending=True, stable=True).indices[:, :k]
-    return scores.gather(1, indices), indices
+    left = _directions(queries, "queries")
+    table = _table(corpus.vectors if isinstance(corpus, HasVectors) else corpus, "corpus")
+    if left.shape[1] != table.shape[1]:
+        raise ValueError(f"the queries have {left.shape[1]} features, the vectors of the corpus {table.shape[1]}")
+    if not 1 <= k <= len(table):
+        raise ValueError(f"k is {k}; it must be at least 1 and at most {len(table)}, the size of the corpus")
+    scores = left.new_empty(len(left), 0)  # of the best so far, NaN as -inf, and where these stand in the corpus
+    indices = torch.empty_like(scores, dtype=torch.long)
+    size = max(1, BLOCK // max(1, left.shape[1], 4 * len(left)))  # a score takes more memory: its place, the sorting
+    for start in range(0, len(table), size):
+        found = left @ _directions(table[start : start + size], "corpus", start).to(left).T
+        places = torch.arange(start, start + found.shape[1], device=left.device).expand_as(found)
+        scores = torch.cat([scores, found.masked_fill(found.isnan(), float("-inf"))], dim=1)
+        indices = torch.cat([indices, places], dim=1)
+        if scores.shape[1] >= 2 * k or start + size >= len(table):  # rarely for a large k: sorting is what costs
+            order = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
+            scores, indices = scores.gather(1, order), indices.gather(1, order)
+    return scores.masked_fill(scores == float("-inf"), float("nan")), indices
 
 
 def remove_mean(
@@ -88,21 +114,32 @@ def self_similarity(vectors: Vectors) -> float:
     return float(((rows @ rows.T).sum() - n) / (n * (n - 1)))
 
 
-def _rows(vectors: Vectors) -> Tensor:
+def _tensor(vectors: Vectors) -> Tensor:
     with warnings.catch_warnings():  # a memory-mapped file is read-only, and nothing here writes to it
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        tensor = torch.as_tensor(vectors)
+        return torch.as_tensor(vectors)
+
+
+def _rows(vectors: Vectors) -> Tensor:
+    tensor = _tensor(vectors)
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
-def _directions(vectors: Vectors, name: str) -> Tensor:
-    """The rows scaled to length 1."""
-    rows = _rows(vectors)
-    rows = rows[None] if rows.ndim == 1 else rows
-    if rows.ndim != 2:
-        raise ValueError(f"{name} has the shape {list(rows.shape)}; it must be [n, features]")
-    zero = (rows == 0).all(dim=1).nonzero().flatten().tolist()
+def _table(vectors: Vectors, name: str) -> Tensor:
+    """The vectors as they are, [n, features]."""
+    table = _tensor(vectors)
+    table = table[None] if table.ndim == 1 else table
+    if table.ndim != 2:
+        raise ValueError(f"{name} has the shape {list(table.shape)}; it must be [n, features]")
+    return table
+
+
+def _directions(vectors: Vectors, name: str, first: int = 0) -> Tensor:
+    """The rows scaled to length 1; they are counted from `first`."""
+    rows = _rows(_table(vectors, name))
+    lengths = rows.norm(dim=1, keepdim=True)
+    zero = (lengths == 0).nonzero()[:, 0].tolist()  # among them what is too short for the precision
     if zero:
-        raise ValueError(f"row {zero[0]} of {name} is a zero vector and has no direction; leave it out")
-    directions: Tensor = rows / rows.norm(dim=1, keepdim=True)
+        raise ValueError(f"row {first + zero[0]} of {name} is a zero vector and has no direction; leave it out")
+    directions: Tensor = rows / lengths
     return directions

@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bertutil
-from bertutil import cli, corpus
+from bertutil import cli, corpus, similarity
 from bertutil.cli import main
 
 LINES = ["the river bank", "stealing money from the vault", "fishing on the Mississippi"]
@@ -48,8 +48,10 @@ def test_every_option_arrives(run):
     settings = bertutil.open_corpus("out").settings
     chosen = [settings[name] for name in ("unit", "strategy", "specials", "dtype")]
     assert chosen == ["token", "last", True, "bfloat16"]
-    assert run("lines.txt", "max", "--how", "max")[0] == 0
+    assert run("lines.txt", "max", "--how", "max", "--no-specials")[0] == 0
     assert bertutil.open_corpus("max").settings["how"] == "max"
+    assert bertutil.open_corpus("max").settings["specials"] is False
+    assert "window is 0" in run("lines.txt", "none", "--window", "0")[2]
 
 
 def test_standard_input_is_read(run, monkeypatch):
@@ -160,10 +162,13 @@ def test_search_tells_where_lines_are_missing(run, monkeypatch):
     assert run("out", "a", command="search")[2] == ""
 
 
-def test_search_never_shows_a_line_without_a_vector(run, tmp_path):
+@pytest.mark.parametrize("block", [1, 1_000_000])  # a row at a time, and all at once
+@pytest.mark.parametrize("k", ["1", "5"])
+def test_search_never_shows_a_line_without_a_vector(run, tmp_path, monkeypatch, block, k):
+    monkeypatch.setattr(similarity, "BLOCK", block)
     (tmp_path / "gaps.txt").write_text("\na\n\n")
     assert run("gaps.txt", "out")[0] == 0
-    assert run("out", "a", command="search")[1] == "1.000  line 2: a\n"
+    assert run("out", "a", "-k", k, command="search")[1] == "1.000  line 2: a\n"
 
 
 def test_search_refuses_what_it_cannot_answer(run, tmp_path):
@@ -177,7 +182,6 @@ def test_search_refuses_what_it_cannot_answer(run, tmp_path):
 
 
 def test_ctrl_c_leaves_a_folder_that_goes_on_and_says_how(run, tmp_path, monkeypatch, tiny_folder):
-    monkeypatch.setattr(corpus, "WINDOW_TEXTS", 1)
     compute = corpus.compute
     calls = []
 
@@ -188,11 +192,11 @@ def test_ctrl_c_leaves_a_folder_that_goes_on_and_says_how(run, tmp_path, monkeyp
         return compute(*arguments)
 
     monkeypatch.setattr(corpus, "compute", compute_twice)
-    status, _, error = run("lines.txt", "out")
+    status, _, error = run("lines.txt", "out", "--window", "1")
     assert status == 130
-    command = f"python -m bertutil embed lines.txt out --model {tiny_folder}"
+    command = f"python -m bertutil embed lines.txt out --window 1 --model {tiny_folder}"
     assert f"Stopped. out holds the first 2 lines. To go on, give the same command again: {command}\n" in error
-    assert run("lines.txt", "out")[0] == 0
+    assert run("lines.txt", "out", "--window", "1")[0] == 0
     assert len(calls) == 4
     assert bertutil.open_corpus("out").complete
 
@@ -258,6 +262,8 @@ def test_help_names_every_option(capsys):
         "--strategy",
         "--how",
         "--specials",
+        "--no-specials",
+        "--window",
         "--dtype",
         "--column",
         "--errors",

@@ -24,12 +24,6 @@ import bertutil
 from bertutil import corpus
 
 LINES = [f"line {i % 37} about the bank {'and the river ' * (i % 11)}number {i}." for i in range(300)]
-SMALL_WINDOWS = "from bertutil import corpus; corpus.WINDOW_TEXTS = 20"
-
-
-@pytest.fixture
-def small_windows(monkeypatch):
-    monkeypatch.setattr(corpus, "WINDOW_TEXTS", 20)
 
 
 def contents(folder):
@@ -38,7 +32,8 @@ def contents(folder):
 
 
 def write(bert, lines, folder, **options):
-    return corpus.embed_corpus(bert, lines, folder, progress=False, **options)
+    """embed_corpus() in small windows."""
+    return corpus.embed_corpus(bert, lines, folder, progress=False, **{"window": 20} | options)
 
 
 class Interrupted(Exception):
@@ -51,7 +46,7 @@ def interrupted(lines, after):
     raise Interrupted
 
 
-def test_the_vectors_are_embeds_and_the_lines_are_the_callers(tiny, tmp_path, small_windows):
+def test_the_vectors_are_embeds_and_the_lines_are_the_callers(tiny, tmp_path):
     made = write(tiny, LINES, tmp_path / "out")
     assert_allclose(made.vectors, bertutil.embed(tiny, LINES), atol=1e-5)
     assert list(made.lines) == LINES
@@ -61,7 +56,7 @@ def test_the_vectors_are_embeds_and_the_lines_are_the_callers(tiny, tmp_path, sm
         made.lines[300]
 
 
-def test_the_vectors_are_a_plain_npy_file(tiny, tmp_path, small_windows):
+def test_the_vectors_are_a_plain_npy_file(tiny, tmp_path):
     made = write(tiny, LINES, tmp_path / "out")
     plain = np.load(tmp_path / "out" / "vectors.npy", mmap_mode="r")
     assert (plain.shape, plain.dtype) == ((300, 32), np.float32)
@@ -70,7 +65,7 @@ def test_the_vectors_are_a_plain_npy_file(tiny, tmp_path, small_windows):
 
 
 @pytest.mark.parametrize(("unit", "specials"), [("word", False), ("token", False), ("token", True)])
-def test_words_and_tokens_have_offsets_and_names(tiny, tmp_path, small_windows, unit, specials):
+def test_words_and_tokens_have_offsets_and_names(tiny, tmp_path, unit, specials):
     lines = [*LINES, "", "don't \u200b stop.", ["given", "words"]]
     with pytest.warns(UserWarning, match="1 lines without a token") if not specials else warnings.catch_warnings():
         made = write(tiny, lines, tmp_path / "out", unit=unit, specials=specials)
@@ -126,7 +121,7 @@ def test_invalid_utf8_is_refused_by_line_and_byte_or_replaced(tiny, tmp_path):
         write(tiny, [], tmp_path / "other", errors="ignore")
 
 
-def test_what_is_not_text_is_refused_by_its_index(tiny, tmp_path, small_windows):
+def test_what_is_not_text_is_refused_by_its_index(tiny, tmp_path):
     with pytest.raises(TypeError, match="text 30 is None"):
         write(tiny, [*LINES[:30], None], tmp_path / "out")
 
@@ -151,7 +146,7 @@ def test_one_line_of_a_million_words_is_one_vector(tiny, tmp_path):
 @pytest.mark.weekly
 def test_equal_lines_are_computed_once_a_window(tiny, tmp_path):
     start = time.perf_counter()
-    made = write(tiny, ["equal lines"] * 100_000, tmp_path / "out")
+    made = write(tiny, ["equal lines"] * 100_000, tmp_path / "out", window=10_000)
     assert time.perf_counter() - start < 30
     assert len(made.vectors) == 100_000
     assert (made.vectors == made.vectors[0]).all()
@@ -159,7 +154,7 @@ def test_equal_lines_are_computed_once_a_window(tiny, tmp_path):
 
 @pytest.mark.parametrize("unit", ["sentence", "word"])
 @pytest.mark.parametrize("after", [0, 5, 20, 133, 300])
-def test_an_interrupted_call_goes_on_to_the_same_bytes(tiny, tmp_path, small_windows, unit, after):
+def test_an_interrupted_call_goes_on_to_the_same_bytes(tiny, tmp_path, unit, after):
     write(tiny, LINES, tmp_path / "whole", unit=unit)
     with pytest.raises(Interrupted):
         write(tiny, interrupted(LINES, after), tmp_path / "out", unit=unit)
@@ -167,6 +162,59 @@ def test_an_interrupted_call_goes_on_to_the_same_bytes(tiny, tmp_path, small_win
     assert (len(partial.lines), partial.complete) == (max(0, after - 1) // 20 * 20, False)
     write(tiny, iter(LINES), tmp_path / "out", unit=unit)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_the_window_may_change_from_call_to_call(tiny, tmp_path):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", window=50)
+    assert len(corpus.open_corpus(tmp_path / "out").lines) == 100
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", window=7)
+    assert len(corpus.open_corpus(tmp_path / "out").lines) == 128
+    made = write(tiny, LINES, tmp_path / "out", window=1000)
+    assert_allclose(made.vectors, bertutil.embed(tiny, LINES), atol=1e-5)
+    assert "window" not in made.settings
+
+
+def test_a_window_without_a_text_is_refused_and_leaves_no_folder(tiny, tmp_path):
+    with pytest.raises(ValueError, match="window is 0; it must be at least 1"):
+        write(tiny, LINES, tmp_path / "out", window=0)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("specials", [False, True])
+def test_what_is_left_open_is_what_the_folder_was_begun_with(tiny, tmp_path, specials):
+    begun = {"unit": "token", "specials": specials, "strategy": "last"}
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out", **begun)
+    settings = write(tiny, LINES, tmp_path / "out", unit="token").settings
+    assert {name: settings[name] for name in begun} == begun
+
+
+def test_a_folder_of_the_default_checkpoint_without_specials_goes_on(bert, tmp_path):
+    with pytest.raises(Interrupted):
+        write(bert, interrupted(LINES, 30), tmp_path / "out", specials=False)
+    made = write(bert, LINES[:30], tmp_path / "out")
+    assert (made.complete, made.settings["specials"]) == (True, False)
+    assert_allclose(made.vectors, bertutil.embed(bert, LINES[:30], specials=False), atol=1e-5)
+
+
+def test_a_call_that_left_nothing_has_no_say_in_what_is_left_open(tiny, tmp_path):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 5), tmp_path / "out", strategy="last")
+    assert write(tiny, LINES[:20], tmp_path / "out").settings["strategy"] == "second_to_last"
+
+
+def test_a_folder_of_another_unit_has_no_say_in_what_is_left_open(tiny, tmp_path):
+    write(tiny, LINES[:20], tmp_path / "out", unit="token", specials=True)
+    with pytest.raises(ValueError, match="unit 'token', now 'word'"):
+        write(tiny, LINES[:20], tmp_path / "out", unit="word")
+
+
+def test_every_layers_vectors_are_refused_and_leave_no_folder(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"'each' is for embed\(\); a folder has one vector for each line"):
+        write(tiny, LINES, tmp_path / "out", strategy="each")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("unit", ["sentence", "word"])
@@ -178,11 +226,11 @@ import os, random, signal, time
 import torch
 torch.set_num_threads(1)
 import bertutil
-{SMALL_WINDOWS}
 bert = bertutil.load({str(tiny_folder)!r})
 
 def run(out):
-    corpus.embed_corpus(bert, {str(tmp_path / "lines.txt")!r}, out, progress=False, unit={unit!r})
+    lines = {str(tmp_path / "lines.txt")!r}
+    bertutil.embed_corpus(bert, lines, out, window=20, progress=False, unit={unit!r})
 
 start = time.perf_counter()
 run({str(tmp_path / "whole")!r})
@@ -207,7 +255,7 @@ for i in range(5):
         assert contents(tmp_path / f"out{i}") == whole
 
 
-def test_a_full_disk_leaves_a_folder_that_can_be_resumed(tiny, tmp_path, small_windows):
+def test_a_full_disk_leaves_a_folder_that_can_be_resumed(tiny, tmp_path):
     write(tiny, LINES, tmp_path / "whole")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -223,7 +271,7 @@ def test_a_full_disk_leaves_a_folder_that_can_be_resumed(tiny, tmp_path, small_w
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path, small_windows):
+def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
@@ -242,18 +290,18 @@ def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path, small_
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_disk_without_room_for_the_record_says_what_stays(tiny, tmp_path, small_windows, monkeypatch):
+def test_a_disk_without_room_for_the_record_says_what_stays(tiny, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(corpus.os, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(OSError, match=r"No space left.*corpus\.json; what was committed stays"):
             write(tiny, LINES, tmp_path / "out")
     assert write(tiny, LINES, tmp_path / "out").complete
 
 
-def test_going_on_with_another_version_of_a_library_is_said(tiny, tmp_path, small_windows, monkeypatch):
+def test_going_on_with_another_version_of_a_library_is_said(tiny, tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
         write(tiny, interrupted(LINES, 130), tmp_path / "out")
     monkeypatch.setattr(corpus, "version", lambda name: "99" if name == "torch" else version(name))
@@ -263,7 +311,7 @@ def test_going_on_with_another_version_of_a_library_is_said(tiny, tmp_path, smal
         write(tiny, LINES, tmp_path / "out")
 
 
-def test_a_complete_folder_is_checked_and_returned_without_computing(tiny, tmp_path, small_windows, monkeypatch):
+def test_a_complete_folder_is_checked_and_returned_without_computing(tiny, tmp_path, monkeypatch):
     write(tiny, LINES, tmp_path / "out")
     before = contents(tmp_path / "out")
     monkeypatch.setattr(corpus, "compute", None)
@@ -273,7 +321,7 @@ def test_a_complete_folder_is_checked_and_returned_without_computing(tiny, tmp_p
 
 @pytest.mark.parametrize("complete", [False, True])
 @pytest.mark.parametrize("change", ["another line", "fewer lines"])
-def test_another_input_is_refused(tiny, tmp_path, small_windows, complete, change):
+def test_another_input_is_refused(tiny, tmp_path, complete, change):
     if complete:
         write(tiny, LINES, tmp_path / "out")
     else:
@@ -284,7 +332,7 @@ def test_another_input_is_refused(tiny, tmp_path, small_windows, complete, chang
         write(tiny, other, tmp_path / "out")
 
 
-def test_more_lines_than_a_complete_corpus_has_are_refused(tiny, tmp_path, small_windows):
+def test_more_lines_than_a_complete_corpus_has_are_refused(tiny, tmp_path):
     write(tiny, LINES, tmp_path / "out")
     with pytest.raises(ValueError, match=r"is complete with 300 lines, and this input has more.*another one"):
         write(tiny, [*LINES, "more"], tmp_path / "out")
@@ -314,7 +362,7 @@ def test_other_weights_are_refused(tiny, tiny_folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])
-def test_a_file_truncated_by_hand_is_refused(tiny, tmp_path, small_windows, name):
+def test_a_file_truncated_by_hand_is_refused(tiny, tmp_path, name):
     with pytest.raises(Interrupted):
         write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
     size = json.loads((tmp_path / "out" / "corpus.json").read_text())["files"][name]["bytes"]
@@ -328,7 +376,7 @@ def test_a_file_truncated_by_hand_is_refused(tiny, tmp_path, small_windows, name
 
 
 @pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])
-def test_a_file_changed_by_hand_is_refused(tiny, tmp_path, small_windows, name):
+def test_a_file_changed_by_hand_is_refused(tiny, tmp_path, name):
     with pytest.raises(Interrupted):
         write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
     with (tmp_path / "out" / name).open("r+b") as stream:
@@ -356,7 +404,7 @@ def test_a_damaged_record_and_a_folder_of_something_else_are_refused(tiny, tmp_p
 
 
 @pytest.mark.parametrize("name", ["n_lines", "n_vectors", "n_empty", "bytes"])
-def test_a_digit_changed_in_the_record_is_refused(tiny, tmp_path, small_windows, name):
+def test_a_digit_changed_in_the_record_is_refused(tiny, tmp_path, name):
     with pytest.raises(Interrupted):
         write(tiny, interrupted(LINES, 130), tmp_path / "out", unit="word")
     record = (tmp_path / "out" / "corpus.json").read_text()
@@ -369,7 +417,7 @@ def test_a_digit_changed_in_the_record_is_refused(tiny, tmp_path, small_windows,
             attempt()
 
 
-def test_a_damaged_npy_header_is_mended(tiny, tmp_path, small_windows):
+def test_a_damaged_npy_header_is_mended(tiny, tmp_path):
     write(tiny, LINES, tmp_path / "out", unit="word")
     whole = contents(tmp_path / "out")
     for name in ("vectors.npy", "offsets.npy"):
@@ -378,7 +426,7 @@ def test_a_damaged_npy_header_is_mended(tiny, tmp_path, small_windows):
     assert contents(tmp_path / "out") == whole
 
 
-def test_a_call_that_fails_before_its_first_window_binds_nothing(tiny, tmp_path, small_windows):
+def test_a_call_that_fails_before_its_first_window_binds_nothing(tiny, tmp_path):
     with pytest.raises(FileNotFoundError):
         write(tiny, tmp_path / "typo.txt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -442,9 +490,8 @@ def test_memory_does_not_grow_with_the_corpus(tiny_folder, tmp_path):
 def test_windows_are_bounded_by_texts_characters_and_vectors(tiny, monkeypatch):
     def sizes(unit, texts):
         recipe = corpus.make_recipe(tiny, unit, "last", "mean", False)
-        return [len(window) for window in corpus.make_windows(recipe, iter(texts))]
+        return [len(window) for window in corpus.make_windows(recipe, iter(texts), 4)]
 
-    monkeypatch.setattr(corpus, "WINDOW_TEXTS", 4)
     monkeypatch.setattr(corpus, "WINDOW_CHARACTERS", 100)
     assert sizes("sentence", ["abc"] * 9) == [4, 4, 1]
     assert sizes("sentence", ["x" * 60, "x" * 40, "x" * 41, "x" * 500, "x"]) == [2, 1, 1, 1]
@@ -462,13 +509,13 @@ def test_progress_is_plain_lines_where_stderr_is_no_terminal(tiny, tmp_path, mon
     assert log.getvalue().splitlines()[-1].startswith("300 of 300 lines, ")
 
 
-def test_progress_is_a_bar_with_rate_and_time_left_on_a_terminal(tiny, tmp_path, monkeypatch, small_windows):
+def test_progress_is_a_bar_with_rate_and_time_left_on_a_terminal(tiny, tmp_path, monkeypatch):
     log = io.StringIO()
     log.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", log)
     with pytest.raises(Interrupted):
-        corpus.embed_corpus(tiny, interrupted(LINES, 130), tmp_path / "out")
-    corpus.embed_corpus(tiny, LINES, tmp_path / "out")
+        corpus.embed_corpus(tiny, interrupted(LINES, 130), tmp_path / "out", window=20)
+    corpus.embed_corpus(tiny, LINES, tmp_path / "out", window=20)
     last = log.getvalue().split("\r")[-1]
     assert re.search(r"100%.*300/300 \[\d+:\d+<00:00, .*lines/s\]", last), last
     assert "| 120/300 [" in log.getvalue()  # where the interrupted call had stopped

@@ -1,0 +1,178 @@
+"""Chapter 13: a folder that survives a crash: files that grow, and a record of what of them counts."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
+
+
+# --- Writing ---
+
+
+class GrowingFile:
+    """A file to append to. It knows its size and sha256, and goes back to the ones that were committed last."""
+
+    def __init__(self, path: Path, committed: dict[str, Any]) -> None:
+        """Open or create the file, check what was committed, and cut off what was not."""
+        self.path, self.digest = path, hashlib.sha256()
+        self.start = HEADER if path.suffix == ".npy" else 0
+        self.size = committed["bytes"] or self.start
+        require_size(path, committed["bytes"])
+        path.touch()
+        self.file = path.open("r+b", buffering=0)
+        self.file.seek(self.start)
+        left = self.size - self.start
+        while left and (block := self.file.read(min(left, 1 << 24))):
+            self.digest.update(block)
+            left -= len(block)
+        if self.digest.hexdigest() != committed["sha256"]:
+            self.file.close()
+            raise ValueError(
+                f"{path} was changed after it was written; the folder cannot be resumed, start a new one"
+            )
+        self.file.truncate(self.size)
+        self.file.seek(self.size)
+
+    def append(self, data: bytes) -> None:
+        """Write at the end."""
+        self._write(data)
+        self.digest.update(data)
+        self.size += len(data)
+
+    def write_header(self, dtype: str, shape: tuple[int, ...]) -> None:
+        """Write what makes the file a .npy file."""
+        header = io.BytesIO()
+        fields = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, fields)
+        if len(header.getvalue()) != HEADER:
+            raise RuntimeError(f"numpy wrote a header of {len(header.getvalue())} bytes, expected {HEADER}")
+        self.file.seek(0)
+        self._write(header.getvalue())
+        self.file.seek(self.size)
+
+    def sync(self) -> dict[str, Any]:
+        """Bring everything to the disk; return the state to commit."""
+        with _writing(self.path):
+            os.fsync(self.file.fileno())
+        return {"bytes": self.size, "sha256": self.digest.hexdigest()}
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        with _writing(self.path):
+            while view:
+                view = view[self.file.write(view) :]
+
+
+def json_line(value: object) -> bytes:
+    """Return the line that Lines reads as `value`."""
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Return what corpus.json says, or None where there is none; raise ValueError for a damaged one."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        good = record.pop("sha256", None) == _digest(record)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, AttributeError, TypeError) as error:  # no JSON, or no dict
+        raise ValueError(f"{folder / 'corpus.json'} is damaged ({error})") from error
+    if not good:
+        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: its sha256 does not fit")
+    return record
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Replace corpus.json in one step: after a crash there is the old one or the new one."""
+    with _writing(folder / "corpus.json"):
+        with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
+            json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(folder / "corpus.json.new", folder / "corpus.json")
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of a full disk, and the like, what is lost: nothing that was committed."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{error.strerror} while writing {path}; what was committed stays, the same call goes on"
+        raise OSError(error.errno, message) from error
+
+
+# --- Reading ---
+
+
+def require_size(path: Path, size: int) -> None:
+    """Raise ValueError for a file that has fewer bytes than were committed; it may have more."""
+    found = path.stat().st_size if path.exists() else 0
+    if found < size:
+        raise ValueError(f"{path} is damaged: it has {found:,} bytes, and {size:,} were written; start a new folder")
+
+
+def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Map a .npy file; the shape is told, since its header may speak of rows that were not committed."""
+    if not shape[0]:  # an empty file cannot be mapped
+        return np.empty(shape, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r", offset=HEADER, shape=shape)
+
+
+class Lines(Sequence[Any]):
+    """The lines of a JSON Lines file, read when asked for."""
+
+    def __init__(self, path: Path, n: int) -> None:
+        """Take the first `n` lines of the file."""
+        self.path, self.n = path, n
+
+    def __len__(self) -> int:
+        """Count the lines."""
+        return self.n
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Read one line, or a list of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self.n))]
+        with self.path.open("rb") as stream:
+            stream.seek(self._starts[range(self.n)[index]])
+            return json.loads(stream.readline())
+
+    def __iter__(self) -> Iterator[Any]:
+        """Read all lines, one after the other."""
+        with self.path.open("rb") as stream:
+            yield from map(json.loads, islice(stream, self.n))
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where each line starts: found by one quick pass over the file, at the first question."""
+        starts, position = [np.zeros(1, dtype=np.int64)], 0
+        with self.path.open("rb") as stream:
+            while block := stream.read(1 << 24):
+                ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n"))
+                starts.append(ends + position + 1)
+                position += len(block)
+        return np.concatenate(starts)[: self.n]
