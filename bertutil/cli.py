@@ -23,6 +23,7 @@ TABLES = {".csv": ",", ".tsv": "\t", ".parquet": ""}  # what separates the cells
 COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]) for it
     "embed": ("vectors for the lines of a text file, a CSV or a Parquet column, in a folder", None),
     "search": ("the lines of such a folder that are nearest to a query", None),
+    "verify": ("is such a folder as it was written? Every file is read and compared with its sum", None),
     "doctor": ("is everything here that the tutorial needs? What to do where it is not", "bertutil.course.doctor"),
     "workshop": ("learner copies of the notebooks without solutions, and solved ones", "bertutil.course.workshop"),
 }
@@ -112,6 +113,10 @@ def _parser() -> argparse.ArgumentParser:
         help="write the JSON lines of BERT's extract_features.py, with the last four layers of every token; a line's "
         "' ||| ' is plain text here",
     )
+
+    verify = commands.add_parser("verify", help="whether every file of such a folder is as it was written")
+    verify.set_defaults(run=_verify)
+    verify.add_argument("folder", metavar="FOLDER", help="written by embed")
 
     search = commands.add_parser("search", help="the lines of such a folder that are nearest to a query")
     search.set_defaults(run=_search)
@@ -208,9 +213,13 @@ def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, e
         raise ValueError(f"{out} exists already; choose another file, or remove it")
     recipe = packed.make_recipe(bert, "token", "concat_last_4", "mean", True)
     unfinished = out.with_name(out.name + ".part")
+    if unfinished.exists():  # the user's own, or of a run that was killed
+        raise ValueError(f"{unfinished} exists already, and would be written to; rename or remove it")
     with ExitStack() as stack:
         source = stack.enter_context(open(lines, "rb")) if isinstance(lines, str) else lines
-        stream = stack.enter_context(unfinished.open("w", encoding="utf-8"))
+        stream = unfinished.open("x", encoding="utf-8")
+        stack.callback(unfinished.unlink, missing_ok=True)
+        stack.enter_context(stream)
         bar = stack.enter_context(corpus.progress_bar(None, 0, True))
         number = 0
         for window in corpus.make_windows(recipe, corpus.read_texts(source, errors), 10_000):
@@ -227,7 +236,14 @@ def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, e
                 ]
                 stream.write(json.dumps({"linex_index": number, "features": features}) + "\n")
                 number += 1
-    os.replace(unfinished, out)
+        stream.close()
+        os.replace(unfinished, out)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    corpus = bertutil.open_corpus(options.folder)
+    corpus.verify()
+    print(f"{corpus}: every file is as it was written")
 
 
 def _search(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,16 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import Bert
-from bertutil.folder import GrowingFile, Lines, json_line, map_array, read_record, require_size, write_record
+from bertutil.folder import (
+    GrowingFile,
+    Lines,
+    check_file,
+    json_line,
+    map_array,
+    read_record,
+    require_size,
+    write_record,
+)
 from bertutil.packed import Pieces, Recipe, compute, make_recipe, tokenize
 from bertutil.pieces import Text, check_text, in_order
 from bertutil.pooling import Mix, SentenceHow, Unit, WordHow
@@ -40,6 +49,7 @@ def embed_corpus(
     specials: bool | None = None,
     errors: Literal["strict", "replace"] = "strict",
     resume: bool = True,
+    grow: bool = False,
     window: int = 10_000,
     progress: bool = True,
 ) -> "Corpus":
@@ -55,6 +65,7 @@ def embed_corpus(
     With `resume`, a folder that an interrupted call left goes on from the last window of texts that was committed,
     and ends with the bytes of an unbroken run (same machine, same versions, same `window`); a complete one is
     checked and returned. Without it, `out` must be new or empty. Nothing that lies there is ever deleted.
+    `grow`: the lines of a complete folder may be the first ones of `lines` (that is checked); the rest is added.
     `window`: how many texts are computed and committed together at the most. It may change from call to call.
 
     Raises TypeError and ValueError as embed() does, and ValueError for another input or other settings than the
@@ -79,7 +90,7 @@ def embed_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            n_empty = _fill(recipe, lines, folder, errors, resume, window, progress)
+            n_empty = _fill(recipe, lines, folder, errors, resume, grow, window, progress)
     except Timeout:
         raise ValueError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
     if n_empty:
@@ -114,6 +125,7 @@ class Corpus:
         self.settings: dict[str, Any] = record["settings"]
         self.complete: bool = record["complete"]
         self.n_empty: int = record["n_empty"]
+        self._files: dict[str, Any] = record["files"]
         for name, state in record["files"].items():
             require_size(folder / name, state["bytes"])
         n, has_words = record["n_lines"], "words.jsonl" in record["files"]
@@ -121,6 +133,11 @@ class Corpus:
         self.offsets = map_array(folder / "offsets.npy", np.int64, (n + 1 if n else 0,)) if has_words else None
         self.lines = Lines(folder / "lines.jsonl", n)
         self.words = Lines(folder / "words.jsonl", n) if has_words else None
+
+    def verify(self) -> None:
+        """Read every file and compare it with its sum; raise ValueError with the name of the first that differs."""
+        for name, state in self._files.items():
+            check_file(self.folder / name, state)
 
     def __repr__(self) -> str:
         """Say what is in it."""
@@ -131,7 +148,9 @@ class Corpus:
 # --- Writing the folder ---
 
 
-def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, window: int, progress: bool) -> int:
+def _fill(
+    recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, grow: bool, window: int, progress: bool
+) -> int:
     """Take up the folder where it stands and write window after window; return the number of empty lines."""
     path = Path(lines) if isinstance(lines, str | os.PathLike) else None
     with ExitStack() as stack:
@@ -141,8 +160,7 @@ def _fill(recipe: Recipe, lines: Any, folder: Path, errors: str, resume: bool, w
             name: stack.enter_context(closing(GrowingFile(folder / name, committed)))
             for name, committed in record["files"].items()
         }
-        texts = read_texts(stream, errors)
-        _skip(texts, record, folder)
+        texts = _skip(read_texts(stream, errors), record, folder, grow)
         _write_headers(recipe, files, record)  # no checksum covers them
         total = len(lines) if isinstance(lines, Sequence) else None
         if path:
@@ -253,8 +271,8 @@ def decode(line: bytes, i: int, errors: str) -> str:
     return text if i else text.removeprefix("\ufeff")  # the byte order mark, which is no text
 
 
-def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
-    """Pass over the lines that the folder has already, and make sure that they are the same."""
+def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path, grow: bool) -> Iterator[Text]:
+    """Pass over the lines that the folder has already, if they are the same, and return the others."""
     digest, n = hashlib.sha256(), 0
     for text in islice(texts, record["n_lines"]):
         digest.update(json_line(text))
@@ -264,11 +282,15 @@ def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path) -> None:
             f"{folder} was begun with another input: its {record['n_lines']:,} lines are not the first ones of this "
             "one; choose another folder"
         )
-    if record["complete"] and next(texts, None) is not None:
-        raise ValueError(
-            f"{folder} is complete with {n:,} lines, and this input has more after them; nothing is added to a "
-            "complete folder: embed the new lines into another one"
-        )
+    added = list(islice(texts, 1))
+    if added and record["complete"]:
+        if not grow:
+            raise ValueError(
+                f"{folder} is complete with {n:,} lines, and this input has more after them; to add these, give "
+                "grow=True"
+            )
+        record["complete"] = False
+    return chain(added, texts)
 
 
 def make_windows(recipe: Recipe, texts: Iterator[Text], most_texts: int) -> Iterator[list[Text]]:

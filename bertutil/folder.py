@@ -15,6 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
+NAMES = {
+    "vectors.npy",
+    "lines.jsonl",
+    "offsets.npy",
+    "words.jsonl",
+}  # whatever a record says, no other file is opened
+_FORM = {"settings": dict, "versions": dict, "complete": bool, "files": dict}
+_FORM |= {"n_lines": int, "n_vectors": int, "n_empty": int}
 
 
 # --- Writing ---
@@ -25,22 +33,15 @@ class GrowingFile:
 
     def __init__(self, path: Path, committed: dict[str, Any]) -> None:
         """Open or create the file, check what was committed, and cut off what was not."""
-        self.path, self.digest = path, hashlib.sha256()
-        self.start = HEADER if path.suffix == ".npy" else 0
-        self.size = committed["bytes"] or self.start
-        require_size(path, committed["bytes"])
-        path.touch()
-        self.file = path.open("r+b", buffering=0)
-        self.file.seek(self.start)
-        left = self.size - self.start
-        while left and (block := self.file.read(min(left, 1 << 24))):
-            self.digest.update(block)
-            left -= len(block)
-        if self.digest.hexdigest() != committed["sha256"]:
-            self.file.close()
+        self.path = path
+        if path.is_symlink():
             raise ValueError(
-                f"{path} was changed after it was written; the folder cannot be resumed, start a new one"
+                f"{path} is a link, and writing would change the file that it leads to; start a new folder"
             )
+        path.touch()
+        self.digest = check_file(path, committed)
+        self.size = committed["bytes"] or _start(path)
+        self.file = path.open("r+b", buffering=0)
         self.file.truncate(self.size)
         self.file.seek(self.size)
 
@@ -90,17 +91,33 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         good = record.pop("sha256", None) == _digest(record)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, AttributeError, TypeError) as error:  # no JSON, or no dict
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:  # no JSON, or no dict
         raise ValueError(f"{folder / 'corpus.json'} is damaged ({error})") from error
-    if not good:
-        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: its sha256 does not fit")
+    if not good or not _has_the_form(record):
+        raise ValueError(f"{folder / 'corpus.json'} is damaged or another program's: its sha256 or form does not fit")
     return record
+
+
+def _has_the_form(record: dict[str, Any]) -> bool:
+    """Whether a record can be one of ours: every number is one, and only our own files are named."""
+    if any(type(record.get(name)) is not kind for name, kind in _FORM.items()):
+        return False
+    files, settings = record["files"], record["settings"]
+    numbers = [record["n_lines"], record["n_vectors"], record["n_empty"], settings.get("features")]
+    states = [state if isinstance(state, dict) else {} for state in files.values()]
+    return (
+        NAMES >= files.keys() >= {"vectors.npy", "lines.jsonl"}
+        and ("words.jsonl" in files) == ("offsets.npy" in files) == (settings.get("unit") in ("word", "token"))
+        and all(type(number) is int and number >= 0 for number in [*numbers, *(s.get("bytes") for s in states)])
+        and all(isinstance(state.get("sha256"), str) for state in states)
+    )
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Replace corpus.json in one step: after a crash there is the old one or the new one."""
     with _writing(folder / "corpus.json"):
-        with (folder / "corpus.json.new").open("w", encoding="utf-8") as stream:
+        (folder / "corpus.json.new").unlink(missing_ok=True)
+        with (folder / "corpus.json.new").open("x", encoding="utf-8") as stream:  # "x" follows no link
             json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
             stream.flush()
             os.fsync(stream.fileno())
@@ -129,6 +146,25 @@ def require_size(path: Path, size: int) -> None:
     found = path.stat().st_size if path.exists() else 0
     if found < size:
         raise ValueError(f"{path} is damaged: it has {found:,} bytes, and {size:,} were written; start a new folder")
+
+
+def check_file(path: Path, committed: dict[str, Any]) -> Any:
+    """Return the sha256 object of what was committed; raise ValueError where the file has something else."""
+    require_size(path, committed["bytes"])
+    digest, left = hashlib.sha256(), max(0, committed["bytes"] - _start(path))
+    with path.open("rb") as stream:
+        stream.seek(_start(path))
+        while left and (block := stream.read(min(left, 1 << 24))):
+            digest.update(block)
+            left -= len(block)
+    if digest.hexdigest() != committed["sha256"]:
+        raise ValueError(f"{path} was changed after it was written; the folder cannot be used, start a new one")
+    return digest
+
+
+def _start(path: Path) -> int:
+    """Where the data of a file begin: no sum covers the header of a .npy file."""
+    return HEADER if path.suffix == ".npy" else 0
 
 
 def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:

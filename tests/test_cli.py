@@ -140,6 +140,33 @@ def test_jsonl_is_the_format_of_extract_features(run, tiny):
     assert "out.jsonl exists already" in error
 
 
+def test_jsonl_touches_no_file_that_it_did_not_make(run, tmp_path):
+    (tmp_path / "texts.part").write_text("my only copy")
+    (tmp_path / "out.part").write_text("precious")
+    for source, out in (("texts.part", "texts"), ("lines.txt", "out")):
+        status, _, error = run(source, out, "--jsonl")
+        assert (status, "exists already, and would be written to" in error) == (2, True)
+        assert not (tmp_path / out).exists()
+    assert (tmp_path / "texts.part").read_text() == "my only copy"
+    assert (tmp_path / "out.part").read_text() == "precious"
+
+
+def test_jsonl_that_fails_leaves_nothing_behind(run, tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"fine\n\xff\n")
+    assert run("in.txt", "out", "--jsonl")[0] == 2
+    assert [*tmp_path.glob("out*")] == []
+
+
+def test_verify_says_whether_a_folder_is_as_it_was_written(run, tmp_path):
+    run("lines.txt", "out")
+    said = "Corpus('out': 3 lines, vectors [3, 32]): every file is as it was written\n"
+    assert run("out", command="verify")[:2] == (0, said)
+    lines = tmp_path / "out" / "lines.jsonl"
+    lines.write_bytes(lines.read_bytes().replace(b"bank", b"tank"))
+    status, _, error = run("out", command="verify")
+    assert (status, "lines.jsonl was changed after it was written" in error) == (2, True)
+
+
 def test_search_prints_the_best_lines_first(run, monkeypatch):
     assert run("lines.txt", "out")[0] == 0
     status, out, _ = run("out", LINES[1], "-k", "2", command="search")

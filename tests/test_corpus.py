@@ -334,8 +334,45 @@ def test_another_input_is_refused(tiny, tmp_path, complete, change):
 
 def test_more_lines_than_a_complete_corpus_has_are_refused(tiny, tmp_path):
     write(tiny, LINES, tmp_path / "out")
-    with pytest.raises(ValueError, match=r"is complete with 300 lines, and this input has more.*another one"):
+    with pytest.raises(ValueError, match=r"is complete with 300 lines, and this input has more.*grow=True"):
         write(tiny, [*LINES, "more"], tmp_path / "out")
+
+
+def test_growing_adds_the_new_lines_and_leaves_the_old_vectors(tiny, tmp_path):
+    first = np.array(write(tiny, LINES[:130], tmp_path / "out").vectors)
+    made = write(tiny, LINES, tmp_path / "out", grow=True)
+    assert (made.complete, [*made.lines]) == (True, LINES)
+    assert np.array_equal(made.vectors[:130], first)
+    assert_allclose(made.vectors, bertutil.embed(tiny, LINES), atol=1e-5)
+    made.verify()
+    before = contents(tmp_path / "out")
+    write(tiny, LINES, tmp_path / "out", grow=True)  # nothing new
+    assert contents(tmp_path / "out") == before
+
+
+def test_growing_checks_what_is_there_and_can_be_interrupted(tiny, tmp_path):
+    write(tiny, LINES[:130], tmp_path / "out", unit="word")
+    with pytest.raises(ValueError, match="begun with another input"):
+        write(tiny, ["other", *LINES[1:]], tmp_path / "out", unit="word", grow=True)
+    assert bertutil.open_corpus(tmp_path / "out").complete
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 200), tmp_path / "out", unit="word", grow=True, window=20)
+    half = bertutil.open_corpus(tmp_path / "out")
+    assert (half.complete, len(half.lines)) == (False, 190)
+    made = write(tiny, LINES, tmp_path / "out", unit="word")  # an incomplete folder goes on by itself
+    assert (made.complete, len(made.lines), len(made.offsets)) == (True, 300, 301)
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])
+def test_verify_names_the_file_in_which_a_bit_was_flipped(tiny, tmp_path, name):
+    made = write(tiny, LINES[:20], tmp_path / "out", unit="word")
+    made.verify()
+    path = tmp_path / "out" / name
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"{name} was changed after it was written"):
+        made.verify()
 
 
 @pytest.mark.parametrize(

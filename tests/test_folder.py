@@ -1,5 +1,6 @@
 """The files of a corpus: what was committed is there, what was not is cut off, and damage is told."""
 
+import copy
 import hashlib
 import json
 
@@ -9,6 +10,10 @@ import pytest
 from bertutil.folder import GrowingFile, Lines, json_line, map_array, read_record, require_size, write_record
 
 NOTHING = {"bytes": 0, "sha256": hashlib.sha256().hexdigest()}
+
+
+RECORD = {"settings": {"features": 4, "unit": "sentence", "name": "caf\u00e9"}, "versions": {}, "complete": False}
+RECORD |= {"n_lines": 1, "n_vectors": 0, "n_empty": 0, "files": {"vectors.npy": NOTHING, "lines.jsonl": NOTHING}}
 
 
 def grown(path, *data):
@@ -76,17 +81,17 @@ def test_a_map_has_the_rows_that_are_asked_for_whatever_the_header_says(tmp_path
 
 def test_a_record_is_read_as_it_was_written_and_replaced_in_one_step(tmp_path, monkeypatch):
     assert read_record(tmp_path) is None
-    write_record(tmp_path, {"n": 1, "name": "caf\u00e9"})
-    write_record(tmp_path, {"n": 2, "name": "caf\u00e9"})
-    assert read_record(tmp_path) == {"n": 2, "name": "caf\u00e9"}
+    write_record(tmp_path, RECORD)
+    write_record(tmp_path, RECORD | {"n_lines": 2})
+    assert read_record(tmp_path) == RECORD | {"n_lines": 2}
 
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        write_record(tmp_path, {"n": 3})
-    assert read_record(tmp_path) == {"n": 2, "name": "caf\u00e9"}
+        write_record(tmp_path, RECORD | {"n_lines": 3})
+    assert read_record(tmp_path) == RECORD | {"n_lines": 2}
 
 
 def test_a_file_in_the_place_of_a_folder_has_no_record(tmp_path):
@@ -102,10 +107,10 @@ def test_a_damaged_record_is_refused(tmp_path, text):
 
 
 def test_a_changed_value_in_a_record_is_refused(tmp_path):
-    write_record(tmp_path, {"n": 1})
+    write_record(tmp_path, RECORD)
     record = json.loads((tmp_path / "corpus.json").read_text())
-    (tmp_path / "corpus.json").write_text(json.dumps(record | {"n": 2}))
-    with pytest.raises(ValueError, match="its sha256 does not fit"):
+    (tmp_path / "corpus.json").write_text(json.dumps(record | {"n_lines": 2}))
+    with pytest.raises(ValueError, match="its sha256 or form does not fit"):
         read_record(tmp_path)
 
 
@@ -120,3 +125,36 @@ def test_lines_are_read_by_index_by_slice_and_in_turn(tmp_path):
     for i in (4, -5):
         with pytest.raises(IndexError):
             lines[i]
+
+
+FORMS = {
+    "a file of the user's": lambda record: record["files"].update({"../thesis.txt": record["files"]["lines.jsonl"]}),
+    "an absolute path": lambda record: record["files"].update({"/thesis.txt": record["files"]["lines.jsonl"]}),
+    "no vectors": lambda record: record["files"].pop("vectors.npy"),
+    "no offsets for words": lambda record: record["settings"].update(unit="word"),
+    "a number that is text": lambda record: record.update(n_lines="2"),
+    "a negative number": lambda record: record.update(n_vectors=-1),
+    "no settings": lambda record: record.pop("settings"),
+    "files as a list": lambda record: record.update(files=[]),
+    "a state that is none": lambda record: record["files"].update({"vectors.npy": 3}),
+    "no features": lambda record: record["settings"].pop("features"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_record_of_another_form_is_refused_though_its_sum_fits(tmp_path, form):
+    record = copy.deepcopy(RECORD)
+    FORMS[form](record)
+    write_record(tmp_path, record)
+    with pytest.raises(ValueError, match=r"corpus\.json is damaged or another program's"):
+        read_record(tmp_path)
+
+
+def test_no_link_is_written_through(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    for name in ("lines.jsonl", "corpus.json.new"):
+        (tmp_path / name).symlink_to(tmp_path / "thesis.txt")
+    with pytest.raises(ValueError, match=r"lines\.jsonl is a link"):
+        GrowingFile(tmp_path / "lines.jsonl", NOTHING)
+    write_record(tmp_path, RECORD)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
