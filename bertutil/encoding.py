@@ -1,9 +1,7 @@
 """Chapters 2 to 4: texts into token ids, segment ids and masks, with the caller's own words kept in sight."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Literal, NamedTuple, ParamSpec, TypeVar, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Int
@@ -13,8 +11,6 @@ from bertutil.checkpoints import Bert, require_right_padding
 from bertutil.pieces import STRIDE, Span, SplitText, Texts, TypedSpecials, as_list, cut_windows, to_pieces, word_end
 
 TooLong = Literal["error", "truncate", "window"]
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 class Word(NamedTuple):
@@ -57,22 +53,6 @@ class Encoding:
     dropped: list[list[Word]]
 
 
-def renamed(old: str, new: str) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Make a function refuse the old name of an argument with a TypeError that gives the new one."""
-
-    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        @wraps(function)
-        def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            if old in kwargs:
-                raise TypeError(f"{function.__name__}() calls its argument {old!r} {new!r} now; use that name")
-            return function(*args, **kwargs)
-
-        return checked
-
-    return decorate
-
-
-@renamed("specials", "typed_specials")
 def encode(
     bert: Bert,
     texts: Texts,
@@ -81,6 +61,7 @@ def encode(
     too_long: TooLong = "error",
     stride: int = STRIDE,
     typed_specials: TypedSpecials = "text",
+    specials: None = None,
 ) -> Encoding:
     """Turn texts into the model's inputs: [CLS] text [SEP], or [CLS] text [SEP] second text [SEP].
 
@@ -89,8 +70,8 @@ def encode(
     `too_long`, for a text of more than bert.max_length tokens: "error" refuses it, "truncate" keeps the whole
     words that fit and reports the others in `dropped`, "window" cuts it at word starts into rows that share up to
     `stride` pieces with their neighbours (half a row where the model's rows are too short for the default).
-    `typed_specials`: "text" takes a typed "[SEP]" for ordinary characters; "parse" takes it for the special token,
-    which then belongs to no word.
+    `typed_specials` (it was called `specials`): "text" takes a typed "[SEP]" for ordinary characters; "parse" takes
+    it for the special token, which then belongs to no word.
 
     An empty text gives [CLS] [SEP] and no words; an empty list gives tensors of shape [0, 0].
 
@@ -98,6 +79,8 @@ def encode(
     surrogates and for a text that is too long. Sources: the BERT paper (arXiv 1810.04805), section 3 and
     appendix A.2; the 2019 article, section 2; claims C01, C10, C37.
     """
+    if specials is not None:  # embed() has an argument of this name, which is something else
+        raise TypeError("encode() calls its argument 'specials' 'typed_specials' now; use that name")
     if too_long not in get_args(TooLong):
         raise ValueError(f"too_long is {too_long!r}; it must be 'error', 'truncate' or 'window'")
     if typed_specials not in get_args(TypedSpecials):
