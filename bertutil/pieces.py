@@ -95,7 +95,7 @@ def in_order(texts: object) -> Iterable[object]:
     if hasattr(texts, "columns"):  # a table would give the names of its columns
         kind = type(texts).__name__
         raise TypeError(f"the texts are a {kind}; give the column that they are in, as in table['text']")
-    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LIST):
+    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LIST) and getattr(texts, "shape", None) != ():
         return texts
     require_text(texts, "text 0")
     return []
@@ -106,6 +106,7 @@ def check_text(text: object, where: str) -> Text:
 
     `where` names it in what is raised, as in "text 3".
     """
+    text = _plain(text)
     if isinstance(text, Iterable) and not isinstance(text, _NO_LIST):
         return tuple(require_text(word, f"{where}, word {j}") for j, word in enumerate(text))
     return require_text(text, where)
@@ -113,6 +114,7 @@ def check_text(text: object, where: str) -> Text:
 
 def require_text(value: object, where: str) -> str:
     """Return a str that can be encoded; raise TypeError or ValueError with `where` it stands for all else."""
+    value = _plain(value)
     if isinstance(value, str):
         try:
             value.encode()
@@ -122,7 +124,7 @@ def require_text(value: object, where: str) -> str:
                 "read the source again with its true encoding, or use text.encode('utf-8', 'replace').decode()"
             ) from None
         return value
-    if value is None or value != value:  # only NaN, the empty cell of a table, is unequal to itself
+    if _is_missing(value):
         remedy = "an empty cell of a table? Leave it out, or put '' in its place"
     elif isinstance(value, bytes):
         remedy = "decode it first, for instance with .decode('utf-8')"
@@ -131,6 +133,19 @@ def require_text(value: object, where: str) -> str:
     else:
         remedy = "turn it into a str"
     raise TypeError(f"{where} is {value!r:.40}, of type {type(value).__name__}, and not a str: {remedy}")
+
+
+def _plain(value: object) -> object:
+    """Return what pyarrow wraps, a text or a list, and all else as it is."""
+    return value.as_py() if hasattr(value, "as_py") else value
+
+
+def _is_missing(value: object) -> bool:
+    """Whether it is the empty cell of a table: None, pandas' NA, or unequal to itself, as NaN and NaT are."""
+    try:
+        return value is None or type(value).__name__ == "NAType" or bool(value != value)
+    except (TypeError, ValueError, ArithmeticError):  # an array; the signalling NaN of decimal
+        return type(value).__name__ == "Decimal"
 
 
 def to_pieces(bert: Bert, texts: list[object], kind: str, typed_specials: TypedSpecials) -> list[SplitText]:

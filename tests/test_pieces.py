@@ -1,13 +1,16 @@
-"""Words and pieces where the tokenizer has tokens of the user's, and in Chinese, Japanese and Korean."""
+"""Words and pieces of texts as people have them: tokens of their own, ideographs, columns of tables."""
 
 import threading
+from decimal import Decimal
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 from tokenizers.normalizers import BertNormalizer
-from transformers import BertTokenizer
+from transformers import BertConfig, BertModel, BertTokenizer
 
 import bertutil
 
@@ -154,3 +157,85 @@ def test_a_tokenizer_that_keeps_ideographs_together_keeps_its_pieces(tiny, tmp_p
     bert = bertutil.Bert("together", tokenizer, tiny.model)
     assert words(bert, "日本 x") == ["日本", "x"]
     assert bertutil.encode(bert, "日本 x").input_ids[0].tolist() == tokenizer("日本 x")["input_ids"]
+
+
+# Texts as tables have them
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        float("nan"),
+        np.nan,
+        np.float32("nan"),
+        pd.NA,
+        pd.NaT,
+        np.datetime64("NaT"),
+        Decimal("NaN"),
+        Decimal("sNaN"),
+    ],
+)
+def test_a_missing_value_is_named_by_its_index_as_an_empty_cell(tiny, value):
+    for call in (bertutil.encode, bertutil.embed):
+        with pytest.raises(TypeError, match=r"text 1 is .*an empty cell of a table\?"):
+            call(tiny, ["a", value])
+        with pytest.raises(TypeError, match=r"text 0, word 1 is .*an empty cell of a table\?"):
+            call(tiny, [["a", value]])
+
+
+@pytest.mark.parametrize("dtype", ["string", "object", "category"])
+def test_a_missing_value_of_a_column_is_named_by_its_place(tiny, dtype):
+    with pytest.raises(TypeError, match=r"text 1 is .*an empty cell"):
+        bertutil.embed(tiny, pd.Series(["a", None, "b"], dtype=dtype, index=[7, 8, 9]))
+    with pytest.raises(TypeError, match=r"text 1 is None.*an empty cell"):
+        bertutil.encode(tiny, pytest.importorskip("pyarrow").array(["a", None]))
+
+
+def test_columns_and_arrays_of_texts_and_generators_are_texts(tiny):
+    texts = ["the bank", "x", ""]
+    expected = bertutil.embed(tiny, texts, specials=True)
+    pyarrow = pytest.importorskip("pyarrow")
+    ways = [np.array(texts), np.array(texts, dtype=object), pd.Series(texts, dtype="string"), pd.Index(texts)]
+    ways += [pyarrow.array(texts), pyarrow.chunked_array([texts]), (text for text in texts)]
+    for way in ways:
+        np.testing.assert_allclose(bertutil.embed(tiny, way, specials=True), expected, atol=1e-5, rtol=0)
+
+
+def test_columns_and_arrays_of_words_are_words(tiny):
+    texts = [["the", "bank."], ["x"]]
+    expected = bertutil.embed(tiny, texts, unit="word")
+    pyarrow = pytest.importorskip("pyarrow")
+    ways = [
+        lambda: pd.Series([np.array(words) for words in texts]),
+        lambda: pd.Series([np.array(words, dtype=object) for words in texts]),
+        lambda: pyarrow.array(texts),
+        lambda: [pyarrow.array(words) for words in texts],
+        lambda: [pd.Series(words) for words in texts],
+        lambda: ((word for word in words) for words in texts),
+    ]
+    for way in ways:
+        for found, right in zip(bertutil.embed(tiny, way(), unit="word"), expected, strict=True):
+            np.testing.assert_allclose(found, right, atol=1e-5, rtol=0)
+        assert [word.text for word in bertutil.encode(tiny, way()).words[0]] == ["the", "bank."]
+    assert len(bertutil.embed(tiny, np.array([["a", "b"], ["c", "d"]]), unit="word")[1]) == 2
+
+
+def test_an_array_without_a_dimension_and_one_with_too_many_are_refused(tiny):
+    with pytest.raises(TypeError, match=r"text 0 is array\('a'"):
+        bertutil.embed(tiny, np.array("a"))
+    with pytest.raises(TypeError, match=r"text 0, word 0 is array\("):
+        bertutil.embed(tiny, np.array([[["a"]]]))
+
+
+# Segments
+
+
+def test_a_pair_is_refused_where_the_model_has_one_segment_type(tiny):
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, type_vocab_size=1
+    )
+    bert = bertutil.Bert("one", tiny.tokenizer, BertModel(config).eval())
+    with pytest.raises(ValueError, match="one has one segment type only"):
+        bertutil.encode(bert, ["a"], ["b"])
+    assert bertutil.embed(bert, ["a b"]).shape == (1, 32)
