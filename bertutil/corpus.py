@@ -243,6 +243,8 @@ def read_texts(lines: Iterable[Any], errors: str) -> Iterator[Text]:
 
 def decode(line: bytes, i: int, errors: str) -> str:
     """Decode line `i` of a file, or say where it is not UTF-8."""
+    if not i and (line.startswith((b"\xff\xfe", b"\xfe\xff")) or line[:1000].count(0) > len(line[:1000]) // 3):
+        raise ValueError("line 1 is UTF-16 (or UTF-32) by its first bytes, and not UTF-8; convert the file to UTF-8")
     try:
         text = line.decode(errors=errors)
     except UnicodeDecodeError as error:
