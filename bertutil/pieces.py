@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
 
 from tokenizers import Tokenizer
 
@@ -47,8 +47,10 @@ def split_words(text: str, bert: Bert | None = None) -> list[tuple[int, int]]:
     A word is what stands between white space, less the punctuation marks at its two ends, which are words of
     their own. What stands inside a word stays ("don't", "3,141.59"), and so does the last period of an
     abbreviation that has another one inside ("U.S.A.", "e.g."). Punctuation is what BERT's tokenizer takes for it:
-    the Unicode categories P* and the ASCII symbols such as $ and +. A Chinese, Japanese or Korean ideograph is a
-    word by itself. With a `bert`, so is a token that a user added to its tokenizer, inside a text too.
+    the Unicode categories P* and the ASCII symbols such as $ and +; but some 100 marks of rare scripts, such as
+    U+061D, are letters to the tokenizer, whose Unicode tables are others than Python's. A Chinese, Japanese or
+    Korean ideograph is a word by itself. With a `bert`, so is a token that a user added to its tokenizer, inside a
+    text too.
     """
     if bert is not None:
         return [(start, end) for _, start, end in _WordFinder(bert.splitters["text"], "text").find(text)]
@@ -87,6 +89,7 @@ def _ends_abbreviation(text: str, start: int, end: int) -> bool:
 
 def as_list(texts: object) -> list[object]:
     """Return the texts as a list: a str is one text."""
+    texts = _plain(texts)
     return [texts] if isinstance(texts, str) else list(in_order(texts))
 
 
@@ -95,10 +98,15 @@ def in_order(texts: object) -> Iterable[object]:
     if hasattr(texts, "columns"):  # a table would give the names of its columns
         kind = type(texts).__name__
         raise TypeError(f"the texts are a {kind}; give the column that they are in, as in table['text']")
-    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LIST) and getattr(texts, "shape", None) != ():
+    if _is_list(texts):
         return texts
     require_text(texts, "text 0")
     return []
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[object]]:
+    """Whether it gives items in an order; an array without a dimension does not."""
+    return isinstance(value, Iterable) and not isinstance(value, _NO_LIST) and getattr(value, "shape", None) != ()
 
 
 def check_text(text: object, where: str) -> Text:
@@ -107,7 +115,7 @@ def check_text(text: object, where: str) -> Text:
     `where` names it in what is raised, as in "text 3".
     """
     text = _plain(text)
-    if isinstance(text, Iterable) and not isinstance(text, _NO_LIST):
+    if _is_list(text):
         return tuple(require_text(word, f"{where}, word {j}") for j, word in enumerate(text))
     return require_text(text, where)
 
@@ -142,8 +150,10 @@ def _plain(value: object) -> object:
 
 def _is_missing(value: object) -> bool:
     """Whether it is the empty cell of a table: None, pandas' NA, or unequal to itself, as NaN and NaT are."""
+    if value is None or type(value).__name__ in ("NAType", "MaskedConstant"):
+        return True
     try:
-        return value is None or type(value).__name__ == "NAType" or bool(value != value)
+        return bool(value != value)
     except (TypeError, ValueError, ArithmeticError):  # an array; the signalling NaN of decimal
         return type(value).__name__ == "Decimal"
 

@@ -189,6 +189,13 @@ def test_utf_16_is_said_by_name(run, tmp_path, encoding, options):
         assert (status, "line 1 is UTF-16" in error) == (2, True), error
 
 
+def test_utf_16_without_a_mark_is_seen_by_its_spaces_and_a_nul_alone_is_text(run, tmp_path):
+    (tmp_path / "russian.txt").write_text("о том что было и чего нет\n", "utf-16-le")
+    assert "line 1 is UTF-16" in run("russian.txt", "o")[2]
+    (tmp_path / "nul.txt").write_bytes(b"\0\na\0b\n")
+    assert run("nul.txt", "out")[0] == 0
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_a_hit_is_printed_in_any_encoding(run, tmp_path, monkeypatch, encoding):
     (tmp_path / "odd.txt").write_text("I love it \U0001f600 \u2028 日本\n", encoding="utf-8")

@@ -151,6 +151,17 @@ def test_the_ideographs_are_those_that_berts_tokenizer_splits_off():
         assert split == (normalizer.normalize_str(character) != character)
 
 
+def test_the_marks_that_the_tokenizer_takes_for_letters_are_some_100_of_rare_scripts(tiny):
+    split = tiny.tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str
+    points = [chr(i) for i in range(33, 0x110000) if not 0xD800 <= i < 0xE000 and not chr(i).isspace()]
+    marks = [
+        c for c in points if len(bertutil.split_words(f"{c}a")) == 2 and bertutil.split_words(f"a{c}") != [(0, 1)]
+    ]
+    differ = [c for c in marks if len(split(f"a{c}")) == 1 and len(bertutil.split_words(f"a{c}a")) == 1]
+    assert "\u061d" in differ
+    assert 50 < len(differ) < 150
+
+
 def test_a_tokenizer_that_keeps_ideographs_together_keeps_its_pieces(tiny, tmp_path):
     tiny.tokenizer.save_pretrained(tmp_path)
     tokenizer = BertTokenizer.from_pretrained(tmp_path, tokenize_chinese_chars=False)
@@ -226,6 +237,12 @@ def test_an_array_without_a_dimension_and_one_with_too_many_are_refused(tiny):
         bertutil.embed(tiny, np.array("a"))
     with pytest.raises(TypeError, match=r"text 0, word 0 is array\("):
         bertutil.embed(tiny, np.array([[["a"]]]))
+
+
+def test_a_text_or_a_list_of_pyarrow_is_what_it_stands_for(tiny):
+    pyarrow = pytest.importorskip("pyarrow")
+    for texts in (pyarrow.scalar("the bank"), pyarrow.scalar(["the bank"])):
+        assert bertutil.encode(tiny, texts).tokens == bertutil.encode(tiny, "the bank").tokens
 
 
 # Segments
