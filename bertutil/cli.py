@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bertutil  # torch comes with the first name that needs it: --help is quick
 
@@ -212,7 +212,8 @@ def _csv_column(stream: Iterable[bytes], options: argparse.Namespace, delimiter:
 
     csv.field_size_limit(2**31 - 1)
     lines = (decode(line, i, options.errors) for i, line in enumerate(stream))
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL  # in TSV a quotation mark is text
+    # in TSV a quotation mark is text
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     rows = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     header = next(rows, [])
     _require_column(options.column, header, options.input)

@@ -220,9 +220,9 @@ class _WordFinder:
             # a word's first piece, or [UNK] for an unknown one, is no token that was found
             if not token or pieces_of[word] > 1 or (token.special and text[start:end].strip() != token.content):
                 continue
-            if token.lstrip:
+            if token.lstrip and not token.content[0].isspace():
                 start = end - len(text[start:end].lstrip())
-            if token.rstrip:
+            if token.rstrip and not token.content[-1].isspace():
                 end = start + len(text[start:end].rstrip())
             yield start, end
 
