@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import json
 import os
 import shlex
@@ -13,15 +14,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
 import bertutil  # torch comes with the first name that needs it: --help is quick
 
-TABLES = {".csv": ",", ".tsv": "\t", ".parquet": ""}  # what separates the cells
+TABLES = {".csv": ",", ".tsv": "\t"}  # what separates the cells
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+PACKED = {  # what unpacks it, with an open() each
+    ".gz": ("gzip",),
+    ".bz2": ("bz2",),
+    ".xz": ("lzma",),
+    ".zst": ("compression.zstd", "backports.zstd"),
+}
 
 
 COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]) for it
-    "embed": ("vectors for the lines of a text file, a CSV or a Parquet column, in a folder", None),
+    "embed": ("vectors for the lines of a text file or the column of a table, in a folder", None),
     "search": ("the lines of such a folder that are nearest to a query", None),
     "verify": ("is such a folder as it was written? Every file is read and compared with its sum", None),
     "doctor": ("is everything here that the tutorial needs? What to do where it is not", "bertutil.course.doctor"),
@@ -86,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     embed.set_defaults(run=_embed)
     embed.add_argument(
-        "input", metavar="INPUT", help="a text file in UTF-8, or a table (--column); - is standard input"
+        "input",
+        metavar="INPUT",
+        help="a text file in UTF-8, or a table (--column), also with .gz, .bz2, .xz or .zst; - is standard input",
     )
     embed.add_argument("out", metavar="OUT", help="the folder to write; with --jsonl the file")
     embed.add_argument("--model", help="a name of the catalogue, a folder or a hub id (default: minilm)")
@@ -103,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--window", type=int, help="texts to compute and commit at a time (default: 10000)")
     embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
     embed.add_argument("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
-    embed.add_argument("--column", help="the column of a .csv, .tsv or .parquet file that holds the texts")
+    embed.add_argument("--column", help="the column of a .csv, .tsv, .jsonl or .parquet file with the texts")
     embed.add_argument(
         "--errors", default="strict", choices=["strict", "replace"], help="what to do on invalid UTF-8"
     )
@@ -138,7 +148,13 @@ def _embed(options: argparse.Namespace) -> None:
         if options.jsonl:
             _write_jsonl(bert, lines, Path(options.out), options.errors)
             return
-        print(bertutil.embed_corpus(bert, lines, options.out, errors=options.errors, **chosen))
+        _print(str(bertutil.embed_corpus(bert, lines, options.out, errors=options.errors, **chosen)))
+
+
+def _print(text: str) -> None:
+    """Print a line to a terminal of any encoding: what it does not have is written as an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _load(name: str | None, dtype: str, device: str = "cpu") -> "bertutil.Bert":
@@ -148,46 +164,108 @@ def _load(name: str | None, dtype: str, device: str = "cpu") -> "bertutil.Bert":
 
 
 def _lines(options: argparse.Namespace, stack: ExitStack) -> str | Iterable[Any]:
-    """What the input holds: the path of a text file, the lines of standard input, or a column's cells."""
-    kind = Path(options.input).suffix.lower()
-    if kind in TABLES and not options.column:
-        raise ValueError(f"{options.input} is a table; name the column that holds the texts with --column")
-    if options.column and kind == ".parquet":
+    """What the input holds: the path of a text file, the lines of another source, or a column's cells."""
+    path = Path(options.input)
+    packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
+    kind = Path(path.stem if packing else path).suffix.lower()
+    if kind in (*TABLES, *JSON_LINES, ".parquet") and not options.column:
+        raise ValueError(f"{path} is a table; name the column that holds the texts with --column")
+    if kind == ".parquet":
+        if packing:
+            raise ValueError(f"{path}: Parquet is compressed inside; unpack the file first")
         return _parquet_column(options.input, options.column)
-    if options.input == "-" or options.column:
-        stream: BinaryIO = sys.stdin.buffer if options.input == "-" else stack.enter_context(_open(options.input))
-        return _csv_column(stream, options, TABLES.get(kind, ",")) if options.column else stream
-    _open(options.input).close()  # a wrong name is told at once, before the checkpoint is loaded
-    return str(options.input)
-
-
-def _open(path: str) -> BinaryIO:
-    if not Path(path).is_file():
+    if options.input != "-" and (path.is_dir() or not path.exists()):  # a wrong name is told before a model is loaded
         raise FileNotFoundError(f"there is no file {path}")
-    return Path(path).open("rb")
+    if options.input == "-":
+        stream: Iterable[bytes] = sys.stdin.buffer
+    elif packing:
+        stream = _unpacked(path, _open_packed(path, packing))
+    else:
+        stream = stack.enter_context(path.open("rb"))
+        if path.is_file() and not options.column:
+            return str(path)  # a pipe can be opened once only
+    if not options.column:
+        return stream
+    if kind in JSON_LINES:
+        return _json_column(stream, options)
+    return _csv_column(stream, options, TABLES.get(kind, ","))
 
 
-def _csv_column(stream: BinaryIO, options: argparse.Namespace, delimiter: str) -> Iterator[str]:
+def _open_packed(path: Path, packing: str) -> Any:
+    for name in PACKED[packing]:
+        try:
+            return import_module(name).open(path, "rb")
+        except ImportError:
+            pass
+    try:
+        import pyarrow  # type: ignore[import-untyped]
+    except ImportError:
+        raise ImportError(f"{packing} files take Python 3.14 or a package: pip install backports.zstd") from None
+    return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
+
+
+def _unpacked(path: Path, stream: Any) -> Iterator[bytes]:
+    try:
+        with stream:
+            yield from stream
+    except Exception as error:  # each library has its own
+        raise ValueError(f"{path} cannot be unpacked ({error}); is it complete?") from None
+
+
+def _csv_column(stream: Iterable[bytes], options: argparse.Namespace, delimiter: str) -> Iterator[str]:
     from bertutil.corpus import decode
 
     csv.field_size_limit(2**31 - 1)
     lines = (decode(line, i, options.errors) for i, line in enumerate(stream))
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    # in TSV a quotation mark is text
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    rows = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     header = next(rows, [])
     _require_column(options.column, header, options.input)
-    return _cells(rows, header, options)
+    return _cells(rows, header, options, "" if delimiter == "\t" else "; is a quotation mark missing?")
 
 
-def _cells(rows: Any, header: list[str], options: argparse.Namespace) -> Iterator[str]:
+def _cells(rows: Any, header: list[str], options: argparse.Namespace, hint: str) -> Iterator[str]:
     """The column's cells. A row that does not fit the header is refused: its text may have been cut at a comma."""
-    place = header.index(options.column)
+    place, n_blank = header.index(options.column), 0
     try:
-        for row in filter(None, rows):  # blank lines are no rows
-            if len(row) != len(header):
-                raise csv.Error(f"the row has {len(row)} cells, and the header has {len(header)}")
-            yield row[place]
+        for row in rows:
+            if not row and len(header) > 1:
+                n_blank += 1
+                continue
+            cells = row or [""]  # in a table of one column, a blank line is an empty cell
+            if len(cells) != len(header):
+                raise csv.Error(f"the row has {len(cells)} cells, and the header has {len(header)}")
+            yield cells[place]
     except csv.Error as error:
-        raise ValueError(f"{options.input}, line {rows.line_num}: {error}; is a quotation mark missing?") from None
+        raise ValueError(f"{options.input}, line {rows.line_num}: {error}{hint}") from None
+    _tell_blank(n_blank, options.input)
+
+
+def _json_column(stream: Iterable[bytes], options: argparse.Namespace) -> Iterator[Any]:
+    """The values of one name, of which each line's JSON object must have one."""
+    from bertutil.corpus import decode
+
+    n_blank = 0
+    for i, line in enumerate(stream):
+        text = decode(line, i, options.errors)
+        if not text.strip():
+            n_blank += 1
+            continue
+        try:
+            pairs = json.loads(text, object_pairs_hook=tuple)
+            if not isinstance(pairs, tuple):
+                raise ValueError("not an object")
+        except ValueError as error:
+            raise ValueError(f"{options.input}, line {i + 1}: {error}; JSON Lines have one object a line") from None
+        _require_column(options.column, [name for name, _ in pairs], f"{options.input}, line {i + 1},")
+        yield dict(pairs)[options.column]
+    _tell_blank(n_blank, options.input)
+
+
+def _tell_blank(n: int, path: str) -> None:
+    if n:
+        warnings.warn(f"{n:,} blank lines of {path} are no rows of the table", stacklevel=2)
 
 
 def _parquet_column(path: str, column: str) -> Iterator[str | None]:
@@ -203,6 +281,8 @@ def _parquet_column(path: str, column: str) -> Iterator[str | None]:
 def _require_column(column: str, columns: list[str], path: str) -> None:
     if column not in columns:
         raise ValueError(f"{path} has no column {column!r}; its columns are {', '.join(map(repr, columns))}")
+    if columns.count(column) > 1:
+        raise ValueError(f"{path} has {columns.count(column)} columns {column!r}; give one of them another name")
 
 
 def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, errors: str) -> None:
@@ -270,7 +350,7 @@ def _search(options: argparse.Namespace) -> None:
     for score, i in zip(scores[0].tolist(), indices[0].tolist(), strict=True):
         line = corpus.lines[i]
         if score == score:  # NaN: a line without a token
-            print(f"{score:.3f}  line {i + 1}: {line if isinstance(line, str) else ' '.join(line)}")
+            _print(f"{score:.3f}  line {i + 1}: {line if isinstance(line, str) else ' '.join(line)}")
 
 
 def _how_to_go_on(options: argparse.Namespace, arguments: list[str]) -> str:
@@ -280,5 +360,6 @@ def _how_to_go_on(options: argparse.Namespace, arguments: list[str]) -> str:
         done = f"{options.out} holds the first {len(bertutil.open_corpus(options.out).lines):,} lines. "
     except ValueError:
         done = ""
-    again = "the same command, with the same standard input," if options.input == "-" else "the same command"
+    piped = not Path(options.input).is_file()
+    again = "the same command, with the same input," if piped else "the same command"
     return f"{done}To go on, give {again} again: {shlex.join(['python', '-m', 'bertutil', *arguments])}"

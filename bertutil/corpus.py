@@ -261,6 +261,8 @@ def read_texts(lines: Iterable[Any], errors: str) -> Iterator[Text]:
 
 def decode(line: bytes, i: int, errors: str) -> str:
     """Decode line `i` of a file, or say where it is not UTF-8."""
+    if not i and _is_utf16(line[:1000]):
+        raise ValueError("line 1 is UTF-16 (or UTF-32) by its first bytes, and not UTF-8; convert the file to UTF-8")
     try:
         text = line.decode(errors=errors)
     except UnicodeDecodeError as error:
@@ -269,6 +271,13 @@ def decode(line: bytes, i: int, errors: str) -> str:
             "convert the file from its true encoding, or use errors='replace'"
         ) from None
     return text if i else text.removeprefix("\ufeff")  # the byte order mark, which is no text
+
+
+def _is_utf16(start: bytes) -> bool:
+    """Whether a byte order mark says so, or several NUL bytes, each of them the first or each the second of two."""
+    zeros = [at % 2 for at, byte in enumerate(start) if not byte]
+    marked = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return marked or (len(set(zeros)) == 1 and len(zeros) > 1 and 4 * len(zeros) >= min(len(start), 12))
 
 
 def _skip(texts: Iterator[Text], record: dict[str, Any], folder: Path, grow: bool) -> Iterator[Text]:

@@ -65,8 +65,10 @@ def encode(
 ) -> Encoding:
     """Turn texts into the model's inputs: [CLS] text [SEP], or [CLS] text [SEP] second text [SEP].
 
-    `texts` is a str, a list of str, or a list of lists of str (words already split); `pairs` has the second
-    texts in the same form. Each character that Python calls white space separates words (see split_words).
+    `texts` is a str, a list of str, or a list of lists of str (words already split), or in place of a list any
+    iterable, such as an array, a column of a table or a generator; `pairs` has the second texts in the same form. A
+    token that was added to the tokenizer is a word. Each character that Python calls white space separates words
+    (see split_words).
     `too_long`, for a text of more than bert.max_length tokens: "error" refuses it, "truncate" keeps the whole
     words that fit and reports the others in `dropped`, "window" cuts it at word starts into rows that share up to
     `stride` pieces with their neighbours (half a row where the model's rows are too short for the default).
@@ -76,8 +78,9 @@ def encode(
     An empty text gives [CLS] [SEP] and no words; an empty list gives tensors of shape [0, 0].
 
     Raises TypeError or ValueError, with the index of the text, for anything that is not text, for lone
-    surrogates and for a text that is too long. Sources: the BERT paper (arXiv 1810.04805), section 3 and
-    appendix A.2; the 2019 article, section 2; claims C01, C10, C37.
+    surrogates and for a text that is too long; ValueError for pairs where the model has one segment type only.
+    Sources: the BERT paper (arXiv 1810.04805), section 3 and appendix A.2; the 2019 article, section 2; claims C01,
+    C10, C37.
     """
     if specials is not None:  # embed() has an argument of this name, which is something else
         raise TypeError("encode() calls its argument 'specials' 'typed_specials' now; use that name")
@@ -85,6 +88,11 @@ def encode(
         raise ValueError(f"too_long is {too_long!r}; it must be 'error', 'truncate' or 'window'")
     if typed_specials not in get_args(TypedSpecials):
         raise ValueError(f"typed_specials is {typed_specials!r}; it must be 'text' or 'parse'")
+    if pairs is not None and bert.model.config.type_vocab_size < 2:
+        raise ValueError(
+            f"{bert.name} has one segment type only, so it cannot tell the second text of a pair from the first; "
+            "give the texts without pairs, or take a checkpoint with two"
+        )
     require_right_padding(bert)
     firsts = to_pieces(bert, as_list(texts), "text", typed_specials)
     seconds = None if pairs is None else to_pieces(bert, as_list(pairs), "pair", typed_specials)

@@ -161,23 +161,34 @@ def embed(
     """
     recipe = make_recipe(bert, unit, strategy, how, specials)
     items = [check_text(text, f"text {i}") for i, text in enumerate(as_list(texts))]
+    return embed_checked(recipe, items, normalize, progress)[0]
+
+
+def embed_checked(
+    recipe: Recipe, items: list[Text], normalize: bool = False, progress: bool = False, allow_gaps: bool = False
+) -> tuple[Vectors | list[Vectors], list[int]]:
+    """Return embed()'s vectors of checked texts, and the indices of those without a token.
+
+    Such a sentence is refused, or with `allow_gaps` gets a row of NaN.
+    """
     places = {item: place for place, item in enumerate(dict.fromkeys(items))}
     pieces = list(tokenize(recipe, list(places)))
-    empty = next((place for place, one in enumerate(pieces) if recipe.has_nothing_to_pool(one)), None)
-    if empty is not None:
-        index = next(i for i, item in enumerate(items) if places[item] == empty)
-        raise ValueError(
-            f"text {index}, {items[index]!r:.40}, has no token, so there is nothing to pool: leave it out, or use "
-            "specials=True, which counts [CLS] and [SEP]"
-        )
+    order = [places[item] for item in items]
+    empty = [i for i, place in enumerate(order) if not recipe.n_vectors(pieces[place])]
+    if recipe.unit == "sentence":
+        empty = [i for i, place in enumerate(order) if recipe.has_nothing_to_pool(pieces[place])]
+        if empty and not allow_gaps:
+            raise ValueError(
+                f"text {empty[0]}, {items[empty[0]]!r:.40}, has no token, so there is nothing to pool: leave it out, "
+                "or use specials=True, which counts [CLS] and [SEP]"
+            )
     with tqdm(total=len(pieces), disable=not progress, unit=" texts") as bar:
         vectors, starts = compute(recipe, pieces, bar.update)
     if normalize:
         vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True).clip(min=1e-12)
-    order = [places[item] for item in items]
-    if unit == "sentence":
-        return vectors[order]
-    return [vectors[starts[place] : starts[place + 1]].copy() for place in order]
+    if recipe.unit == "sentence":
+        return vectors[order], empty
+    return [vectors[starts[place] : starts[place + 1]].copy() for place in order], empty
 
 
 # --- From texts to pieces ---

@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
+
+from tokenizers import Tokenizer
 
 from bertutil.checkpoints import Bert
 
@@ -12,6 +15,11 @@ Texts = str | Sequence[str] | Sequence[Sequence[str]]
 Text = str | tuple[str, ...]  # a text, or the words of one
 TypedSpecials = Literal["text", "parse"]
 STRIDE = 64  # pieces that neighbouring windows of a long text share
+# The ideographs that BERT's own tokenizer splits off, each with its variation selectors; runs of all else but space.
+_IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f\U0002b920-\U0002ceaf"
+_IDEOGRAPHS += "\U0002f800-\U0002fa1f"
+_APART = re.compile(f"[{_IDEOGRAPHS}][\ufe00-\ufe0f\U000e0100-\U000e01ef]*|[^\\s{_IDEOGRAPHS}]+")
+_TOGETHER = re.compile(r"\S+")
 _NO_LIST = (str, bytes, Mapping, set, frozenset)  # can be iterated over, and would not give texts in an order
 
 
@@ -33,16 +41,25 @@ class Span(NamedTuple):
     central: range
 
 
-def split_words(text: str) -> list[tuple[int, int]]:
+def split_words(text: str, bert: Bert | None = None) -> list[tuple[int, int]]:
     """Return where each word of a text starts and ends.
 
     A word is what stands between white space, less the punctuation marks at its two ends, which are words of
     their own. What stands inside a word stays ("don't", "3,141.59"), and so does the last period of an
     abbreviation that has another one inside ("U.S.A.", "e.g."). Punctuation is what BERT's tokenizer takes for it:
-    the Unicode categories P* and the ASCII symbols such as $ and +.
+    the Unicode categories P* and the ASCII symbols such as $ and +; but some 100 marks of rare scripts, such as
+    U+061D, are letters to the tokenizer, whose Unicode tables are others than Python's. A Chinese, Japanese or
+    Korean ideograph is a word by itself. With a `bert`, so is a token that a user added to its tokenizer, inside a
+    text too.
     """
+    if bert is not None:
+        return [(start, end) for _, start, end in _WordFinder(bert.splitters["text"], "text").find(text)]
+    return _split(text, _APART)
+
+
+def _split(text: str, runs: re.Pattern[str]) -> list[tuple[int, int]]:
     spans = []
-    for match in re.finditer(r"\S+", text):
+    for match in runs.finditer(text):
         start, end = match.span()
         while start < end and _is_punctuation(text[start]):
             spans.append((start, start + 1))
@@ -72,6 +89,7 @@ def _ends_abbreviation(text: str, start: int, end: int) -> bool:
 
 def as_list(texts: object) -> list[object]:
     """Return the texts as a list: a str is one text."""
+    texts = _plain(texts)
     return [texts] if isinstance(texts, str) else list(in_order(texts))
 
 
@@ -80,10 +98,15 @@ def in_order(texts: object) -> Iterable[object]:
     if hasattr(texts, "columns"):  # a table would give the names of its columns
         kind = type(texts).__name__
         raise TypeError(f"the texts are a {kind}; give the column that they are in, as in table['text']")
-    if isinstance(texts, Iterable) and not isinstance(texts, _NO_LIST):
+    if _is_list(texts):
         return texts
     require_text(texts, "text 0")
     return []
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[object]]:
+    """Whether it gives items in an order; an array without a dimension does not."""
+    return isinstance(value, Iterable) and not isinstance(value, _NO_LIST) and getattr(value, "shape", None) != ()
 
 
 def check_text(text: object, where: str) -> Text:
@@ -91,13 +114,15 @@ def check_text(text: object, where: str) -> Text:
 
     `where` names it in what is raised, as in "text 3".
     """
-    if isinstance(text, Iterable) and not isinstance(text, _NO_LIST):
+    text = _plain(text)
+    if _is_list(text):
         return tuple(require_text(word, f"{where}, word {j}") for j, word in enumerate(text))
     return require_text(text, where)
 
 
 def require_text(value: object, where: str) -> str:
     """Return a str that can be encoded; raise TypeError or ValueError with `where` it stands for all else."""
+    value = _plain(value)
     if isinstance(value, str):
         try:
             value.encode()
@@ -107,7 +132,7 @@ def require_text(value: object, where: str) -> str:
                 "read the source again with its true encoding, or use text.encode('utf-8', 'replace').decode()"
             ) from None
         return value
-    if value is None or value != value:  # only NaN, the empty cell of a table, is unequal to itself
+    if _is_missing(value):
         remedy = "an empty cell of a table? Leave it out, or put '' in its place"
     elif isinstance(value, bytes):
         remedy = "decode it first, for instance with .decode('utf-8')"
@@ -118,21 +143,36 @@ def require_text(value: object, where: str) -> str:
     raise TypeError(f"{where} is {value!r:.40}, of type {type(value).__name__}, and not a str: {remedy}")
 
 
+def _plain(value: object) -> object:
+    """Return what pyarrow wraps, a text or a list, and all else as it is."""
+    return value.as_py() if hasattr(value, "as_py") else value
+
+
+def _is_missing(value: object) -> bool:
+    """Whether it is the empty cell of a table: None, pandas' NA, or unequal to itself, as NaN and NaT are."""
+    if value is None or type(value).__name__ in ("NAType", "MaskedConstant"):
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError, ArithmeticError):  # an array; the signalling NaN of decimal
+        return type(value).__name__ == "Decimal"
+
+
 def to_pieces(bert: Bert, texts: list[object], kind: str, typed_specials: TypedSpecials) -> list[SplitText]:
     """Check the texts, split them into words and the words into pieces.
 
     The tokenizer gets the words one by one, so that each piece belongs to exactly one of them.
     """
-    tokenizer = bert.tokenizer
-    marks = "|".join(map(re.escape, tokenizer.all_special_tokens)) if typed_specials == "parse" else None
-    special_ids = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    splitter = bert.splitters[typed_specials]
+    finder = _WordFinder(splitter, typed_specials)
+    special_ids = {i for i, token in splitter.get_added_tokens_decoder().items() if token.special}
+    special_ids.discard(bert.tokenizer.unk_token_id)
     words = []
     for i, text in enumerate(texts):
         checked = check_text(text, f"{kind} {i}")
-        words.append(_found_words(checked, marks) if isinstance(checked, str) else _given_words(checked))
-    # the tokenizer deletes some of the characters that Python calls white space, and would glue their neighbours
-    batch = [[re.sub(r"\s", " ", word) for word, _, _ in sentence] for sentence in words]
-    encodings = bert.splitters[typed_specials].encode_batch(batch, is_pretokenized=True, add_special_tokens=False)
+        words.append(finder.find(checked) if isinstance(checked, str) else _given_words(checked))
+    batch = [[finder.spaced(word) for word, _, _ in sentence] for sentence in words]
+    encodings = splitter.encode_batch(batch, is_pretokenized=True, add_special_tokens=False)
     return [
         SplitText(
             found,
@@ -145,13 +185,46 @@ def to_pieces(bert: Bert, texts: list[object], kind: str, typed_specials: TypedS
     ]
 
 
-def _found_words(text: str, marks: str | None) -> list[tuple[str, int, int]]:
-    spans, start = [], 0
-    for mark in re.finditer(marks, text) if marks else ():
-        spans += [(start + a, start + b) for a, b in split_words(text[start : mark.start()])] + [mark.span()]
-        start = mark.end()
-    spans += [(start + a, start + b) for a, b in split_words(text[start:])]
-    return [(text[a:b], a, b) for a, b in spans]
+class _WordFinder:
+    """Finds the words of a text: those of split_words(), and the added tokens that the tokenizer finds there."""
+
+    def __init__(self, splitter: Tokenizer, typed_specials: TypedSpecials) -> None:
+        added = splitter.get_added_tokens_decoder()
+        self.splitter = splitter
+        self.whole = {i: token for i, token in added.items() if typed_specials == "parse" or not token.special}
+        spaces = {c for token in self.whole.values() for c in token.content if c.isspace()}
+        self.space = re.compile(f"[^\\S{''.join(spaces)}]")
+        # a tokenizer that was told to leave Chinese together has other pieces for two ideographs than for each
+        self.runs = _APART if len(set(splitter.encode("\u4e00\u4e00").word_ids)) == 2 else _TOGETHER
+
+    def spaced(self, text: str) -> str:
+        """Put spaces: the tokenizer deletes some of what Python calls white space, and would glue its neighbours."""
+        return self.space.sub(" ", text)
+
+    def find(self, text: str) -> list[tuple[str, int, int]]:
+        """Return the words and where they stand."""
+        spans, start = [], 0
+        for first, last in [*self._added(text), (len(text), len(text))]:
+            spans += [(start + a, start + b) for a, b in _split(text[start:first], self.runs)]
+            spans += [(first, last)] if first < last else []
+            start = last
+        return [(text[a:b], a, b) for a, b in spans]
+
+    def _added(self, text: str) -> Iterator[tuple[int, int]]:
+        if not self.whole:
+            return
+        e = self.splitter.encode(self.spaced(text), add_special_tokens=False)
+        pieces_of = Counter(e.word_ids)
+        for piece, word, (start, end) in zip(e.ids, e.word_ids, e.offsets, strict=True):
+            token = self.whole.get(piece)
+            # a word's first piece, or [UNK] for an unknown one, is no token that was found
+            if not token or pieces_of[word] > 1 or (token.special and text[start:end].strip() != token.content):
+                continue
+            if token.lstrip and not token.content[0].isspace():
+                start = end - len(text[start:end].lstrip())
+            if token.rstrip and not token.content[-1].isspace():
+                end = start + len(text[start:end].rstrip())
+            yield start, end
 
 
 def _given_words(texts: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -1,11 +1,15 @@
 """python -m bertutil embed and search, as a user meets them."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -62,15 +66,147 @@ def test_standard_input_is_read(run, monkeypatch):
     assert list(bertutil.open_corpus("out").lines) == ["one", "two"]
 
 
-@pytest.mark.parametrize(("name", "separator"), [("table.csv", ","), ("table.tsv", "\t")])
-def test_a_column_of_a_csv_file_is_read(run, tmp_path, name, separator):
-    rows = [["text", "stars"], ['"two\nlines, quoted"', "5"], ["plain", "1"]]
-    data = "\ufeff" + "\r\n".join(separator.join(row) for row in rows)
-    (tmp_path / name).write_bytes(data.encode())
-    assert run(name, "out", "--column", "text")[0] == 0
+def test_a_column_of_a_csv_file_is_read(run, tmp_path):
+    (tmp_path / "table.csv").write_bytes('\ufefftext,stars\r\n"two\nlines, quoted",5\r\nplain,1'.encode())
+    assert run("table.csv", "out", "--column", "text")[0] == 0
     assert list(bertutil.open_corpus("out").lines) == ["two\nlines, quoted", "plain"]
-    assert "has no column 'review'; its columns are 'text', 'stars'" in run(name, "other", "--column", "review")[2]
+    assert "has no column 'review'; its columns are 'text', 'stars'" in run("table.csv", "o", "--column", "review")[2]
+    assert "is a table; name the column" in run("table.csv", "other")[2]
+
+
+def test_a_tsv_file_is_read_as_it_is_written(run, tmp_path):
+    (tmp_path / "t.tsv").write_bytes(b'label\ttext\r\n1\t"Great film he said\r\n0\tit was bad"\r\n1\t"a, b" c\r\n')
+    assert run("t.tsv", "out", "--column", "text")[0] == 0
+    assert list(bertutil.open_corpus("out").lines) == ['"Great film he said', 'it was bad"', '"a, b" c']
+    (tmp_path / "short.tsv").write_text("label\ttext\n1\n")
+    assert (
+        "short.tsv, line 2: the row has 1 cells, and the header has 2\n"
+        in run("short.tsv", "o", "--column", "text")[2]
+    )
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.ndjson", "rows.json"])
+def test_a_name_of_json_lines_is_read(run, tmp_path, name):
+    (tmp_path / name).write_text(
+        '\ufeff{"id": 7, "text": "hello \\u00e9"}\n\n{"text": ["New York", "is"], "id": {}}\n', "utf-8"
+    )
+    status, _, error = run(name, "out", "--column", "text")
+    assert (status, "warning: 1 blank lines of " in error) == (0, True)
+    assert list(bertutil.open_corpus("out").lines) == ["hello é", ["New York", "is"]]
     assert "is a table; name the column" in run(name, "other")[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[1]", "rows.jsonl, line 2: not an object; JSON Lines have one object a line"),
+        ('{"text": "a"', "rows.jsonl, line 2: Expecting"),
+        ('{"id": 1}', "rows.jsonl, line 2, has no column 'text'; its columns are 'id'"),
+        ('{"text": "a", "text": "b"}', "rows.jsonl, line 2, has 2 columns 'text'"),
+        ('{"text": null}', "text 1 is None"),
+        ('{"text": 5}', "text 1 is 5, of type int"),
+    ],
+)
+def test_a_line_of_json_without_its_text_is_refused_by_its_number(run, tmp_path, line, message):
+    (tmp_path / "rows.jsonl").write_text(f'{{"text": "a"}}\n{line}\n')
+    status, _, error = run("rows.jsonl", "out", "--column", "text")
+    assert (status, message in error) == (2, True), error
+
+
+def test_a_column_that_is_there_twice_is_refused(run, tmp_path):
+    (tmp_path / "t.csv").write_text("text,text,n,n\nwrong,right,1,2\n")
+    assert "t.csv has 2 columns 'text'; give one of them another name" in run("t.csv", "out", "--column", "text")[2]
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"]), pyarrow.array(["b"])], names=["text", "text"])
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert "t.parquet has 2 columns 'text'" in run("t.parquet", "out", "--column", "text")[2]
+
+
+def test_a_blank_line_of_a_table_is_counted(run, tmp_path):
+    (tmp_path / "one.csv").write_text("text\na\n\nb\n")
+    status, _, error = run("one.csv", "one", "--column", "text")
+    assert (status, "1 lines without a token have a row of NaN" in error) == (0, True)
+    assert list(bertutil.open_corpus("one").lines) == ["a", "", "b"]
+    (tmp_path / "two.csv").write_text("text,n\na,1\n\nb,2\n\n")
+    status, _, error = run("two.csv", "two", "--column", "text")
+    assert (status, "warning: 2 blank lines of two.csv are no rows of the table" in error) == (0, True)
+    assert list(bertutil.open_corpus("two").lines) == ["a", "b"]
+
+
+def _pack(path, data):
+    if path.suffix != ".zst":
+        path.write_bytes({".gz": gzip, ".bz2": bz2, ".xz": lzma}[path.suffix].compress(data))
+        return
+    pyarrow = pytest.importorskip("pyarrow")
+    with pyarrow.output_stream(str(path), compression="zstd") as stream:
+        stream.write(data)
+
+
+@pytest.mark.parametrize("packing", [".gz", ".bz2", ".xz", ".zst"])
+def test_a_packed_file_is_read_and_a_damaged_one_is_refused(run, tmp_path, packing):
+    _pack(tmp_path / f"lines.txt{packing}", b"one\r\ntwo\n")
+    _pack(tmp_path / f"table.csv{packing}", b'n,text\n1,"a, b"\n')
+    _pack(tmp_path / f"long.txt{packing}", os.urandom(20_000).hex().encode())
+    for name, options, lines in [("lines.txt", [], ["one", "two"]), ("table.csv", ["--column", "text"], ["a, b"])]:
+        assert run(name + packing, f"out {name}", *options)[0] == 0
+        assert list(bertutil.open_corpus(f"out {name}").lines) == lines
+    assert "is a table; name the column" in run("table.csv" + packing, "o")[2]
+    (tmp_path / f"cut{packing}").write_bytes((tmp_path / f"long.txt{packing}").read_bytes()[:-100])
+    (tmp_path / f"no{packing}").write_text("this is not packed")
+    for name in ("cut", "no"):
+        status, _, error = run(name + packing, "o" + name)
+        assert (status, f"{name}{packing} cannot be unpacked" in error) == (2, True), error
+
+
+def test_zst_without_a_package_says_what_to_install(run, tmp_path, monkeypatch):
+    for name in ("compression", "compression.zstd", "backports", "backports.zstd", "pyarrow"):
+        monkeypatch.setitem(sys.modules, name, None)
+    (tmp_path / "lines.txt.zst").write_bytes(b"")
+    assert "pip install backports.zstd" in run("lines.txt.zst", "out")[2]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+@pytest.mark.parametrize("options", [[], ["--column", "text"]])
+def test_a_pipe_is_read(run, tmp_path, options):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=["text\nhello\n"])
+    writer.start()
+    assert run("pipe", "out", *options)[0] == 0
+    writer.join()
+    assert list(bertutil.open_corpus("out").lines) == ["text", "hello"][len(options) // 2 :]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("options", [[], ["--column", "text"]])
+def test_utf_16_is_said_by_name(run, tmp_path, encoding, options):
+    (tmp_path / "t.csv").write_text("text\nhello\n", encoding)
+    (tmp_path / "t.txt").write_text("text\nhello\n", encoding)
+    name = "t.csv" if options else "t.txt"
+    for errors in ("strict", "replace"):
+        status, _, error = run(name, "out", *options, "--errors", errors)
+        assert (status, "line 1 is UTF-16" in error) == (2, True), error
+
+
+def test_utf_16_without_a_mark_is_seen_by_its_spaces_and_a_nul_alone_is_text(run, tmp_path):
+    (tmp_path / "russian.txt").write_text("о том что было и чего нет\n", "utf-16-le")
+    assert "line 1 is UTF-16" in run("russian.txt", "o")[2]
+    (tmp_path / "nul.txt").write_bytes(b"\0\na\0b\n")
+    assert run("nul.txt", "out")[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_a_hit_is_printed_in_any_encoding(run, tmp_path, monkeypatch, encoding):
+    (tmp_path / "odd.txt").write_text("I love it \U0001f600 \u2028 日本\n", encoding="utf-8")
+    assert run("odd.txt", "out")[0] == 0
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["search", "out", "love"]) == 0
+    out.flush()
+    printed = out.buffer.getvalue().decode(encoding)
+    assert "line 1: I love it " in printed
+    assert ("\U0001f600" if encoding == "utf-8" else "\\U0001f600") in printed
 
 
 def test_a_column_of_a_parquet_file_is_read(run, tmp_path):

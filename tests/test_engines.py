@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -46,6 +47,63 @@ def test_words_are_an_array_a_row(tiny_folder, tiny):
 def test_a_batch_without_the_column_is_refused_by_name(tiny_folder):
     with pytest.raises(ValueError, match=r"no column 'text'.*review"):
         Embedder(tiny_folder)({"review": ["good"]})
+
+
+@pytest.mark.parametrize("kind", ["table", "batch", "pandas", "numpy"])
+def test_a_batch_may_be_a_table_of_pyarrow_or_pandas_or_of_arrays(tiny_folder, tiny, kind):
+    pyarrow = pytest.importorskip("pyarrow")
+    columns = {"text": TEXTS[:3], "id": [7, 8, 9]}
+    batch = {
+        "table": pyarrow.table(columns),
+        "batch": pyarrow.RecordBatch.from_pydict(columns),
+        "pandas": pd.DataFrame(columns),
+        "numpy": {name: np.array(column, dtype=object) for name, column in columns.items()},
+    }[kind]
+    made = Embedder(tiny_folder)(batch)
+    assert list(made) == ["text", "id", "vector"]
+    assert (list(made["text"]), list(made["id"])) == (TEXTS[:3], [7, 8, 9])
+    np.testing.assert_allclose(made["vector"], bertutil.embed(tiny, TEXTS[:3]), atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match=r"no column 'review'; give column=, one of text, id"):
+        Embedder(tiny_folder, column="review")(batch)
+
+
+def test_words_may_be_columns_of_lists(tiny_folder, tiny):
+    pyarrow = pytest.importorskip("pyarrow")
+    words = [["New York", "is"], ["here"]]
+    made = Embedder(tiny_folder, unit="word")(pyarrow.table({"text": words}))
+    for found, expected in zip(made["vector"], bertutil.embed(tiny, words, unit="word"), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
+def test_rows_without_a_token_are_nan_and_counted_in_one_warning(tiny_folder, tiny):
+    batch = {"text": ["one", "", "two", " \n", ""]}
+    with pytest.warns(
+        UserWarning, match=r"^3 rows without a token have a row of NaN; the first is row 1 of the batch$"
+    ):
+        found = Embedder(tiny_folder, normalize=True)(batch)["vector"]
+    assert np.isnan(found).all(axis=1).tolist() == [False, True, False, True, True]
+    expected = bertutil.embed(tiny, ["one", "two"], normalize=True)
+    np.testing.assert_allclose(found[[0, 2]], expected, atol=1e-5, rtol=0)
+    with pytest.warns(UserWarning, match=r"^3 rows .* have no vector; the first is row 11 of the data set$"):
+        words = Embedder(tiny_folder, unit="word")(batch, [10, 11, 12, 13, 14])["vector"]
+    assert [len(row) for row in words] == [1, 0, 1, 0, 0]
+
+
+def test_what_is_no_text_is_named_by_its_row(tiny_folder):
+    for value in (None, np.nan, pd.NA):
+        with pytest.raises(TypeError, match=r"row 1 of the batch is .*an empty cell"):
+            Embedder(tiny_folder)({"text": ["one", value]})
+    with pytest.raises(TypeError, match="row 41 of the data set is None"):
+        Embedder(tiny_folder)({"text": ["one", None]}, np.array([40, 41]))
+
+
+def test_hugging_face_datasets_name_the_row_of_the_data_set(table, tiny_folder):
+    data = table.from_dict({"text": [*TEXTS[:10], None]})
+    with pytest.raises(TypeError, match="row 10 of the data set is None"):
+        data.map(Embedder(tiny_folder), batched=True, batch_size=4, with_indices=True)
+    data = table.from_dict({"text": TEXTS[:4]}).with_format("arrow")
+    found = data.map(Embedder(tiny_folder), batched=True).with_format(None)
+    assert np.array(found["vector"]).shape == (4, 32)
 
 
 def test_the_checkpoint_is_loaded_once_and_as_asked(tiny_folder, monkeypatch):

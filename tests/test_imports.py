@@ -31,7 +31,7 @@ MODULES = [
     "bertutil.cli",
     "bertutil.__main__",
 ]
-MAX_LINES = 3400
+MAX_LINES = 3590
 
 # The one place outside the course that names a module of it: the command line looks its commands up there
 COMMANDS = ("bertutil.cli", "COMMANDS")
@@ -51,7 +51,7 @@ LATE = {
 COMPUTED = {
     "bertutil": "the public names, of its own modules",
     "bertutil.checkpoints": "a package of the catalogue that carries a checkpoint",
-    "bertutil.cli": "COMMANDS",
+    "bertutil.cli": "COMMANDS, and what unpacks a file",
 }
 
 # Still to be mended; the list is to be empty in the end

@@ -118,11 +118,16 @@ def test_every_code_point_has_a_finite_vector_in_a_text(tiny):
     assert np.isfinite(bertutil.embed(tiny, lines, strategy="embeddings")).all()
 
 
-def test_a_users_own_token_with_a_space_is_treated_as_encode_treats_it(tiny_folder):
+def test_a_users_own_token_is_one_vector_whenever_it_was_added(tiny_folder):
     bert = bertutil.load(tiny_folder)
-    bert.tokenizer.backend_tokenizer.add_tokens(["new york"])
-    assert_equal_to_the_slow_way(bert, ["in new york now"], "sentence", "embeddings", "first")
-    # the id of "new york" is none of the model's, so that using it would raise
+    text = "in new york, <user> paid"
+    assert len(bertutil.embed(bert, [text], unit="token")[0]) == 8
+    bert.tokenizer.add_tokens(["new york", "<user>"])
+    bert.model.resize_token_embeddings(len(bert.tokenizer))
+    for unit, n in (("token", 5), ("word", 5)):
+        assert len(bertutil.embed(bert, [text], unit=unit)[0]) == n
+    assert_equal_to_the_slow_way(bert, [text], "sentence", "embeddings", "first")
+    assert_equal_to_the_slow_way(bert, [text, "<user>"], "word", "sum_last_4", "mean")
 
 
 def test_a_text_of_several_chunks_is_tokenized_as_a_whole(tiny, monkeypatch):
