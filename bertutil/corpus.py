@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
+from tokenizers import Tokenizer
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import Bert
@@ -225,7 +226,11 @@ def _binds(record: dict[str, Any]) -> bool:
 
 def checkpoint_digest(bert: Bert) -> str:
     """Return a sha256 of the tokenizer and the weights: equal digests, equal vectors."""
-    digest = hashlib.sha256(bert.splitters["text"].to_str().encode())
+    tokenizer = Tokenizer.from_str(bert.tokenizer.backend_tokenizer.to_str())
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True  # as in the folders of version 0.1.0
+    digest = hashlib.sha256(tokenizer.to_str().encode())
     for name, tensor in sorted(bert.model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)

@@ -338,6 +338,12 @@ def test_more_lines_than_a_complete_corpus_has_are_refused(tiny, tmp_path):
         write(tiny, [*LINES, "more"], tmp_path / "out")
 
 
+def test_the_digest_of_a_checkpoint_is_that_of_version_0_1_0(bert):
+    # or no folder that was begun with it could be resumed; made by that version, with tokenizers 0.23
+    digest = "6b612a2b14466c61f35fa7c248ce9ea78295242fa25b5b412abb34c7d1f3bcec"
+    assert corpus.checkpoint_digest(bert) == digest
+
+
 def test_growing_adds_the_new_lines_and_leaves_the_old_vectors(tiny, tmp_path):
     first = np.array(write(tiny, LINES[:130], tmp_path / "out").vectors)
     made = write(tiny, LINES, tmp_path / "out", grow=True)
