@@ -8,10 +8,11 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from bertutil.course.ledger import claims, rules
 from bertutil.course.ledger.claims import CLAIMS
-from bertutil.course.ledger.evidence import Evidence, find_cased, in_order, ranks
+from bertutil.course.ledger.evidence import Evidence, find_cased, guess, in_order, ranks, same_minus_other
 from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -189,6 +190,16 @@ def test_in_order_is_the_share_that_lies_below_and_equal_ones_count_half():
 def test_in_order_the_other_way_round_is_what_is_missing_to_1():
     alike, unlike = np.random.default_rng(0).integers(4, size=(2, 40)).astype(float)
     assert in_order(alike, unlike).mean() == pytest.approx(1 - in_order(unlike, alike).mean())
+
+
+def test_guessing_never_draws_the_use_itself():
+    assert guess(["a", "a", "b", "b"]) == pytest.approx(1 / 3)
+    assert guess(["a", "b", "c"]) == 0
+
+
+def test_same_minus_other_compares_different_uses():
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [-1.0, 0.0]])
+    assert same_minus_other(vectors, ["a", "a", "b", "b"]) == pytest.approx(0 - (0 - 1 - 1 + 0) / 4)
 
 
 @pytest.mark.parametrize("id", ["C20", "C23", "C26", "C27", "C28", "C33", "C35", "C36"])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -270,3 +271,19 @@ def test_help_names_every_option(capsys):
         "--jsonl",
     ):
         assert option in shown
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["embedd"], 2), (["--help"], 0), (["-h"], 0)])
+def test_what_is_no_command_is_answered_with_the_commands_and_status_2_unless_help_was_asked_for(
+    capsys, arguments, status
+):
+    assert main(arguments) == status
+    shown = capsys.readouterr()
+    assert (shown.err, shown.out)[status == 0].startswith("usage: ")
+    assert (shown.out, shown.err)[status == 0] == ""
+
+
+def test_a_command_of_the_course_gives_its_own_status(monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "check", ("", "checking"))
+    monkeypatch.setitem(sys.modules, "checking", SimpleNamespace(main=lambda arguments: len(arguments)))
+    assert (main(["check"]), main(["check", "a", "b"])) == (1, 3)

@@ -314,6 +314,16 @@ def test_a_global_hook_is_followed(fresh, register):
         handle.remove()
 
 
+def test_an_attention_that_was_made_causal_is_followed(fresh):
+    for layer in fresh.model.encoder.layer:
+        layer.attention.self.is_causal = True
+    (found,) = bertutil.embed(fresh, TEXTS[0], unit="token", strategy="each", specials=True)
+    expected = own(fresh, bertutil.encode(fresh, TEXTS[0]))[
+        0
+    ]  # alone: transformers forgets it where there is padding
+    assert abs(torch.as_tensor(found) - expected).max() < 1e-5
+
+
 def test_half_precision_is_followed(fresh):
     fresh.model.bfloat16()
     assert off(fresh) < 0.2  # of states up to 12, with two or three digits
