@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -190,6 +191,22 @@ def test_in_order_is_the_share_that_lies_below_and_equal_ones_count_half():
 def test_in_order_the_other_way_round_is_what_is_missing_to_1():
     alike, unlike = np.random.default_rng(0).integers(4, size=(2, 40)).astype(float)
     assert in_order(alike, unlike).mean() == pytest.approx(1 - in_order(unlike, alike).mean())
+
+
+@pytest.mark.parametrize(
+    ("mean", "last", "verdict"),
+    [
+        ([1.0, 0.5, 1.0, 1.0], [1.0, 0.5, 1.0, 1.0], HOLDS),
+        ([1.0, 0.5, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], HOLDS),
+        ([1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.5, 0.5], LIMIT),
+        ([1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], FAILS),
+    ],
+)
+def test_c25_holds_for_the_worst_way_and_is_limited_where_the_mean_is_ahead_of_the_last_piece(mean, last, verdict):
+    """How often each of four words is found again, by the three ways in the sum of the last four layers."""
+    found = {"mean": mean, "sum": mean, "last": last, "guessing": [0.05] * 4}
+    rare = {how: np.array([[0.0, hits] for hits in row]) for how, row in found.items()}
+    assert CLAIMS["C25"].examine(SimpleNamespace(rare=rare)).verdict == verdict
 
 
 def test_guessing_never_draws_the_use_itself():

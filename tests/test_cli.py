@@ -151,6 +151,14 @@ def test_search_prints_the_best_lines_first(run, monkeypatch):
     assert len(run("out", "a bank", command="search")[1].splitlines()) == 3
 
 
+@pytest.mark.parametrize("options", [["--how", "max", "--specials"], ["--dtype", "bfloat16"]])
+def test_search_asks_in_the_way_that_the_folder_was_made(run, options):
+    assert run("lines.txt", "out", "--strategy", "embeddings", *options)[0] == 0
+    for i, line in enumerate(LINES, start=1):
+        status, out, _ = run("out", line, "-k", "1", command="search")
+        assert (status, out) == (0, f"1.000  line {i}: {line}\n")
+
+
 def test_search_tells_where_lines_are_missing(run, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

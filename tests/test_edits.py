@@ -314,6 +314,19 @@ def test_a_global_hook_is_followed(fresh, register):
         handle.remove()
 
 
+def test_a_global_hook_on_inputs_is_followed(fresh):
+    def hook(module, inputs):
+        return (inputs[0] * 1.5, *inputs[1:]) if isinstance(module, nn.LayerNorm | BertLayer) else None
+
+    expected = bertutil.embed(fresh, TEXTS)
+    handle = torch_module.register_module_forward_pre_hook(hook)
+    try:
+        assert off(fresh) < 1e-5
+        assert abs(bertutil.embed(fresh, TEXTS) - expected).max() > 1e-2
+    finally:
+        handle.remove()
+
+
 def test_an_attention_that_was_made_causal_is_followed(fresh):
     for layer in fresh.model.encoder.layer:
         layer.attention.self.is_causal = True

@@ -162,13 +162,14 @@ def test_the_learning_rate_rises_falls_and_ends_near_zero():
     assert fine_tuning.warm_up(1)(0) == 1
 
 
-def test_each_step_has_its_share_of_the_learning_rate(tiny, toys):
+@pytest.mark.parametrize(("batch_size", "steps"), [(8, 6), (20, 4)])  # 24 rows, twice; the last batch may be smaller
+def test_each_step_has_its_share_of_the_learning_rate(tiny, toys, batch_size, steps):
     rates = []
     handle = register_optimizer_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
-    train_cls(tiny, toys, LABELS, epochs=2, batch_size=8, learning_rate=1e-3)
+    train_cls(tiny, toys, LABELS, epochs=2, batch_size=batch_size, learning_rate=1e-3)
     handle.remove()
-    factor = fine_tuning.warm_up(6)
-    assert rates == [1e-3 * factor(step) for step in range(6)]
+    factor = fine_tuning.warm_up(steps)
+    assert rates == [1e-3 * factor(step) for step in range(steps)]
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,7 @@ MUTATIONS = [
             "",
             "an_attention_that_was_made_causal_is_followed",
         ),
+        ("        and not torch_module._global_forward_pre_hooks\n", "", "a_global_hook_on_inputs_is_followed"),
         ("* attention.scaling", "/ attention.attention_head_size**0.5", "attentions_follows_what_it_can"),
     ),
     *changes(
@@ -354,6 +355,11 @@ MUTATIONS = [
         "tests/test_fine_tuning.py",
         ("(step + 1) / rise", "step / rise", "the_learning_rate_rises_falls_and_ends_near_zero"),
         ("max(1, n_steps - rise)", "n_steps", "the_learning_rate_rises_falls_and_ends_near_zero"),
+        (
+            "math.ceil(len(groups) / (batch_size // together))",
+            "(len(groups) * together // batch_size)",
+            "each_step_has_its_share_of_the_learning_rate",
+        ),
         ("        model.eval()\n", "", "the_result_is_in_evaluation_mode_and_answers_alike_twice"),
         (
             "copy.deepcopy(bert.model, shared)",
@@ -422,6 +428,12 @@ MUTATIONS = [
         ("return 130", "return 2", "ctrl_c_leaves_a_folder_that_goes_on_and_says_how"),
         ("        return 2\n    except", "        return 1\n    except", "an_error_is_one_line_and_status_2"),
         ("line {i + 1}: {line if", "line {i}: {line if", "search_prints_the_best_lines_first"),
+        (
+            '("strategy", "how", "specials")}\n    query',
+            '("strategy",)}\n    query',
+            "search_asks_in_the_way_that_the_folder_was_made",
+        ),
+        ('settings["dtype"])', '"float32")', "search_asks_in_the_way_that_the_folder_was_made"),
         ("if score == score:", "if True:", "search_never_shows_a_line_without_a_vector"),
     ),
     *changes(
@@ -454,7 +466,16 @@ MUTATIONS = [
             'limits=[("mean minus last, at least", "≥", 0)]',
             "a_limit_begins_at_its_bound",
         ),
-        ("worst = min(", "worst = max(", "the_verdict_on_the_default_checkpoint"),
+        (
+            "worst = min(",
+            "worst = max(",
+            "c25_holds_for_the_worst_way_and_is_limited_where_the_mean_is_ahead_of_the_last_piece",
+        ),
+        (
+            'paired_difference(hits["mean"], hits["last"])',
+            'paired_difference(hits["last"], hits["mean"])',
+            "c25_holds_for_the_worst_way_and_is_limited_where_the_mean_is_ahead_of_the_last_piece",
+        ),
     ),
 ]
 
