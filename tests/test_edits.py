@@ -327,6 +327,14 @@ def test_a_global_hook_on_inputs_is_followed(fresh):
         handle.remove()
 
 
+def test_hooks_before_and_behind_the_one_that_records_are_followed(fresh):
+    new = bertutil.Bert("tiny", fresh.tokenizer, BertModel(fresh.model.config).eval())  # nothing was recorded yet
+    new.model.load_state_dict(fresh.model.state_dict())
+    for times in (2, -0.5):
+        new.model.encoder.layer[1].register_forward_hook(lambda module, inputs, output, times=times: output * times)
+        assert off(new) < 1e-5  # which leaves the recording hook behind this one
+
+
 def test_an_attention_that_was_made_causal_is_followed(fresh):
     for layer in fresh.model.encoder.layer:
         layer.attention.self.is_causal = True

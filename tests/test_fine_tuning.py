@@ -132,6 +132,12 @@ def test_logits_do_not_depend_on_the_other_rows_of_a_batch(learned, toys):
     torch.testing.assert_close(learned.logits(toys), alone, atol=1e-5, rtol=0)
 
 
+def test_more_rows_than_are_computed_at_a_time_all_have_logits(tiny, learned):
+    found = learned.logits(bertutil.encode(tiny, TOYS * 6))
+    assert len(found) == 144
+    torch.testing.assert_close(found, found[:24].repeat(6, 1), atol=1e-5, rtol=0)
+
+
 def test_segment_ids_reach_the_model(tiny, learned):
     pair = bertutil.encode(tiny, ["cats like"], ["warm milk"])
     one_segment = dataclasses.replace(pair, token_type_ids=torch.zeros_like(pair.token_type_ids))

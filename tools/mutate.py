@@ -220,6 +220,7 @@ MUTATIONS = [
             "",
             "an_attention_that_was_made_causal_is_followed",
         ),
+        ("(hooks[:place])", "(hooks[:0])", "hooks_before_and_behind_the_one_that_records_are_followed"),
         ("        and not torch_module._global_forward_pre_hooks\n", "", "a_global_hook_on_inputs_is_followed"),
         ("* attention.scaling", "/ attention.attention_head_size**0.5", "attentions_follows_what_it_can"),
     ),
@@ -355,6 +356,11 @@ MUTATIONS = [
         "tests/test_fine_tuning.py",
         ("(step + 1) / rise", "step / rise", "the_learning_rate_rises_falls_and_ends_near_zero"),
         ("max(1, n_steps - rise)", "n_steps", "the_learning_rate_rises_falls_and_ends_near_zero"),
+        (
+            "torch.split(torch.arange(len(encoding.input_ids)), 64)",
+            "[torch.arange(min(64, len(encoding.input_ids)))]",
+            "more_rows_than_are_computed_at_a_time_all_have_logits",
+        ),
         (
             "math.ceil(len(groups) / (batch_size // together))",
             "(len(groups) * together // batch_size)",
