@@ -4,14 +4,16 @@ import math
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from bertutil.course.ledger import claims, rules
 from bertutil.course.ledger.claims import CLAIMS
-from bertutil.course.ledger.evidence import Evidence, find_cased, in_order, ranks
+from bertutil.course.ledger.evidence import Evidence, find_cased, guess, in_order, ranks, same_minus_other
 from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -189,6 +191,32 @@ def test_in_order_is_the_share_that_lies_below_and_equal_ones_count_half():
 def test_in_order_the_other_way_round_is_what_is_missing_to_1():
     alike, unlike = np.random.default_rng(0).integers(4, size=(2, 40)).astype(float)
     assert in_order(alike, unlike).mean() == pytest.approx(1 - in_order(unlike, alike).mean())
+
+
+@pytest.mark.parametrize(
+    ("mean", "last", "verdict"),
+    [
+        ([1.0, 0.5, 1.0, 1.0], [1.0, 0.5, 1.0, 1.0], HOLDS),
+        ([1.0, 0.5, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], HOLDS),
+        ([1.0, 1.0, 1.0, 1.0], [0.5, 0.5, 0.5, 0.5], LIMIT),
+        ([1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], FAILS),
+    ],
+)
+def test_c25_holds_for_the_worst_way_and_is_limited_where_the_mean_is_ahead_of_the_last_piece(mean, last, verdict):
+    """How often each of four words is found again, by the three ways in the sum of the last four layers."""
+    found = {"mean": mean, "sum": mean, "last": last, "guessing": [0.05] * 4}
+    rare = {how: np.array([[0.0, hits] for hits in row]) for how, row in found.items()}
+    assert CLAIMS["C25"].examine(SimpleNamespace(rare=rare)).verdict == verdict
+
+
+def test_guessing_never_draws_the_use_itself():
+    assert guess(["a", "a", "b", "b"]) == pytest.approx(1 / 3)
+    assert guess(["a", "b", "c"]) == 0
+
+
+def test_same_minus_other_compares_different_uses():
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [-1.0, 0.0]])
+    assert same_minus_other(vectors, ["a", "a", "b", "b"]) == pytest.approx(0 - (0 - 1 - 1 + 0) / 4)
 
 
 @pytest.mark.parametrize("id", ["C20", "C23", "C26", "C27", "C28", "C33", "C35", "C36"])

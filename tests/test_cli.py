@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -313,6 +314,14 @@ def test_search_prints_the_best_lines_first(run, monkeypatch):
     assert len(run("out", "a bank", command="search")[1].splitlines()) == 3
 
 
+@pytest.mark.parametrize("options", [["--how", "max", "--specials"], ["--dtype", "bfloat16"]])
+def test_search_asks_in_the_way_that_the_folder_was_made(run, options):
+    assert run("lines.txt", "out", "--strategy", "embeddings", *options)[0] == 0
+    for i, line in enumerate(LINES, start=1):
+        status, out, _ = run("out", line, "-k", "1", command="search")
+        assert (status, out) == (0, f"1.000  line {i}: {line}\n")
+
+
 def test_search_tells_where_lines_are_missing(run, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
@@ -433,3 +442,19 @@ def test_help_names_every_option(capsys):
         "--jsonl",
     ):
         assert option in shown
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["embedd"], 2), (["--help"], 0), (["-h"], 0)])
+def test_what_is_no_command_is_answered_with_the_commands_and_status_2_unless_help_was_asked_for(
+    capsys, arguments, status
+):
+    assert main(arguments) == status
+    shown = capsys.readouterr()
+    assert (shown.err, shown.out)[status == 0].startswith("usage: ")
+    assert (shown.out, shown.err)[status == 0] == ""
+
+
+def test_a_command_of_the_course_gives_its_own_status(monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "check", ("", "checking"))
+    monkeypatch.setitem(sys.modules, "checking", SimpleNamespace(main=lambda arguments: len(arguments)))
+    assert (main(["check"]), main(["check", "a", "b"])) == (1, 3)

@@ -104,6 +104,11 @@ def test_only_line_ends_are_cut_off_a_line_of_a_file(tiny, tmp_path):
     assert list(made.lines) == ["one", "two\x0b\x0c\x85\u2028 still two", " three ", "", "mac\rstays", "no end"]
 
 
+def test_a_byte_order_mark_is_text_but_at_the_start_of_a_file(tiny, tmp_path):
+    made = write(tiny, ["\ufeffone".encode()] * 2, tmp_path / "out")
+    assert list(made.lines) == ["one", "\ufeffone"]
+
+
 @pytest.mark.parametrize("newline", [None, ""])
 def test_an_open_text_file_gives_the_same_lines_as_its_path(tiny, tmp_path, newline):
     (tmp_path / "lines.txt").write_bytes(b"one\r\n two \nno end")

@@ -314,6 +314,37 @@ def test_a_global_hook_is_followed(fresh, register):
         handle.remove()
 
 
+def test_a_global_hook_on_inputs_is_followed(fresh):
+    def hook(module, inputs):
+        return (inputs[0] * 1.5, *inputs[1:]) if isinstance(module, nn.LayerNorm | BertLayer) else None
+
+    expected = bertutil.embed(fresh, TEXTS)
+    handle = torch_module.register_module_forward_pre_hook(hook)
+    try:
+        assert off(fresh) < 1e-5
+        assert abs(bertutil.embed(fresh, TEXTS) - expected).max() > 1e-2
+    finally:
+        handle.remove()
+
+
+def test_hooks_before_and_behind_the_one_that_records_are_followed(fresh):
+    new = bertutil.Bert("tiny", fresh.tokenizer, BertModel(fresh.model.config).eval())  # nothing was recorded yet
+    new.model.load_state_dict(fresh.model.state_dict())
+    for times in (2, -0.5):
+        new.model.encoder.layer[1].register_forward_hook(lambda module, inputs, output, times=times: output * times)
+        assert off(new) < 1e-5  # which leaves the recording hook behind this one
+
+
+def test_an_attention_that_was_made_causal_is_followed(fresh):
+    for layer in fresh.model.encoder.layer:
+        layer.attention.self.is_causal = True
+    (found,) = bertutil.embed(fresh, TEXTS[0], unit="token", strategy="each", specials=True)
+    expected = own(fresh, bertutil.encode(fresh, TEXTS[0]))[
+        0
+    ]  # alone: transformers forgets it where there is padding
+    assert abs(torch.as_tensor(found) - expected).max() < 1e-5
+
+
 def test_half_precision_is_followed(fresh):
     fresh.model.bfloat16()
     assert off(fresh) < 0.2  # of states up to 12, with two or three digits

@@ -43,6 +43,11 @@ def test_a_word_is_what_stands_between_white_space_less_the_punctuation_at_its_e
     assert words_of(text) == words
 
 
+def test_an_abbreviation_has_nothing_but_letters_between_its_periods_and_one_of_them_alone():
+    assert words_of("Ph.D. e.g. i.i.d.") == ["Ph.D.", "e.g.", "i.i.d."]
+    assert words_of("bbc.co.uk. 2.b. a..b.") == ["bbc.co.uk", ".", "2.b", ".", "a..b", "."]
+
+
 @given(st.text(max_size=60))
 def test_words_are_in_order_apart_and_leave_out_nothing_but_white_space(text):
     spans = bertutil.split_words(text)
@@ -176,6 +181,13 @@ def test_a_character_the_tokenizer_deletes_leaves_a_word_without_pieces(tiny):
         ]
 
 
+def test_a_word_is_unknown_where_any_one_of_its_pieces_is(tiny):
+    texts = ["\U0001f980-a", "a-\U0001f980", "a-\U0001f980-a", "a-a"]
+    words = bertutil.encode(tiny, [texts]).words[0]
+    assert [word.n_pieces for word in words] == [3, 3, 5, 3]
+    assert [word.is_unknown for word in words] == [True, True, True, False]
+
+
 def test_decomposed_accents_and_hangul_stay_with_their_word(tiny):
     text = unicodedata.normalize("NFD", "café 한국어 end")
     words = bertutil.encode(tiny, text).words[0]
@@ -270,8 +282,9 @@ def test_windows_hold_whole_words_cover_every_piece_and_share_at_most_the_stride
     assert central == [i for i, word in enumerate(words) for _ in range(PIECES[word])]
 
 
-def test_a_token_in_several_windows_is_central_where_it_is_furthest_from_an_edge(tiny):
-    encoding = bertutil.encode(tiny, "a " * 1200, too_long="window", stride=100)
+@pytest.mark.parametrize("stride", [100, 101])  # with an odd one, a piece in the middle is as far from either edge
+def test_a_token_in_several_windows_is_central_where_it_is_furthest_from_an_edge(tiny, stride):
+    encoding = bertutil.encode(tiny, "a " * 1200, too_long="window", stride=stride)
     places = {}
     for row in range(len(encoding.tokens)):
         index = encoding.word_index[row].tolist()

@@ -132,6 +132,12 @@ def test_logits_do_not_depend_on_the_other_rows_of_a_batch(learned, toys):
     torch.testing.assert_close(learned.logits(toys), alone, atol=1e-5, rtol=0)
 
 
+def test_more_rows_than_are_computed_at_a_time_all_have_logits(tiny, learned):
+    found = learned.logits(bertutil.encode(tiny, TOYS * 6))
+    assert len(found) == 144
+    torch.testing.assert_close(found, found[:24].repeat(6, 1), atol=1e-5, rtol=0)
+
+
 def test_segment_ids_reach_the_model(tiny, learned):
     pair = bertutil.encode(tiny, ["cats like"], ["warm milk"])
     one_segment = dataclasses.replace(pair, token_type_ids=torch.zeros_like(pair.token_type_ids))
@@ -162,13 +168,14 @@ def test_the_learning_rate_rises_falls_and_ends_near_zero():
     assert fine_tuning.warm_up(1)(0) == 1
 
 
-def test_each_step_has_its_share_of_the_learning_rate(tiny, toys):
+@pytest.mark.parametrize(("batch_size", "steps"), [(8, 6), (20, 4)])  # 24 rows, twice; the last batch may be smaller
+def test_each_step_has_its_share_of_the_learning_rate(tiny, toys, batch_size, steps):
     rates = []
     handle = register_optimizer_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
-    train_cls(tiny, toys, LABELS, epochs=2, batch_size=8, learning_rate=1e-3)
+    train_cls(tiny, toys, LABELS, epochs=2, batch_size=batch_size, learning_rate=1e-3)
     handle.remove()
-    factor = fine_tuning.warm_up(6)
-    assert rates == [1e-3 * factor(step) for step in range(6)]
+    factor = fine_tuning.warm_up(steps)
+    assert rates == [1e-3 * factor(step) for step in range(steps)]
 
 
 @pytest.mark.parametrize(

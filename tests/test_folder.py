@@ -3,6 +3,8 @@
 import copy
 import hashlib
 import json
+import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +44,27 @@ def test_what_was_not_committed_is_cut_off(tmp_path):
     file.close()
     assert (tmp_path / "file").read_bytes() == b"committed, and more"
     assert again == grown(tmp_path / "unbroken", b"committed, and more")
+
+
+def test_what_the_system_writes_in_parts_is_written_whole(tmp_path):
+    file = GrowingFile(tmp_path / "file", NOTHING)
+    real = file.file
+    file.file = SimpleNamespace(write=lambda data: real.write(data[:3]), fileno=real.fileno)
+    file.append(b"written in four parts")
+    assert file.sync() == grown(tmp_path / "other", b"written in four parts")
+    real.close()
+    assert (tmp_path / "file").read_bytes() == b"written in four parts"
+
+
+def test_files_and_record_are_on_the_disk_before_the_record_counts(tmp_path, monkeypatch):
+    """No test can cut the power; what can be seen is the order of the calls."""
+    calls = []
+    monkeypatch.setattr("os.fsync", lambda number: calls.append(os.fstat(number).st_ino))
+    monkeypatch.setattr("os.replace", lambda old, new: calls.append(new.name))
+    grown(tmp_path / "lines.jsonl", b"one")
+    write_record(tmp_path, {"n": 1})
+    inodes = [(tmp_path / name).stat().st_ino for name in ("lines.jsonl", "corpus.json.new")]
+    assert calls == [*inodes, "corpus.json"]
 
 
 def test_a_file_that_was_changed_or_cut_is_refused(tmp_path):
@@ -158,3 +181,10 @@ def test_no_link_is_written_through(tmp_path):
         GrowingFile(tmp_path / "lines.jsonl", NOTHING)
     write_record(tmp_path, RECORD)
     assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+def test_lines_are_found_behind_the_first_16_mib(tmp_path):
+    values = ["x" * 10_000_000, "y" * 10_000_000, "last"]
+    (tmp_path / "lines.jsonl").write_bytes(b"".join(map(json_line, values)))
+    lines = Lines(tmp_path / "lines.jsonl", 3)
+    assert [lines[i] == values[i] for i in range(3)] == [True] * 3

@@ -1,6 +1,7 @@
 """tools/mutate.py: its list fits the code, and it tells what is noticed from what is not."""
 
 import ast
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ def test_what_stands_there_instead_is_other_code_that_python_can_read(mutation):
 
 @every_mutation
 def test_the_test_that_must_notice_it_is_there(mutation):
-    module, _, name = mutation.test.partition("::")
-    assert f"\ndef {name}(" in (ROOT / module).read_text(encoding="utf-8")
+    module, *_, name = mutation.test.split("::")
+    assert re.search(rf"^ *def {name}\(", (ROOT / module).read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_no_mutation_stands_twice():

@@ -32,6 +32,11 @@ def test_a_row_is_not_its_own_neighbour():
     assert probes.neighbour_accuracy(vectors, ["a", "b", "b", "a"]) < 1
 
 
+def test_a_row_is_not_its_own_neighbour_where_all_others_point_away():
+    corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])  # of a tetrahedron
+    assert probes.neighbour_accuracy(corners, ["a", "b", "a", "b"]) == 0.25  # row 2, to which row 0 comes first
+
+
 def test_of_equally_near_rows_the_first_counts_whatever_their_last_digits_are():
     for last_digits in (1e-14, -1e-14):  # with the first, row 1 is nearer to row 2 than row 0 is
         vectors = torch.tensor([[1.0, 0.2], [1.0, 0.2], [1.0, 0.9], [-1.0, 0.3]], dtype=torch.double)
