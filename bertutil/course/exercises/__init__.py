@@ -189,6 +189,7 @@ def _within_limits(work: Callable[[], str]) -> str:
     before = {number: signal.getsignal(number) for number in numbers}
     if threading.current_thread() is not threading.main_thread() or not numbers or None in before.values():
         return work()
+    interrupt: Any = before[signal.SIGINT]
     pressed: list[BaseException] = []
 
     def ring(_: int, frame: Any) -> None:
@@ -198,14 +199,14 @@ def _within_limits(work: Callable[[], str]) -> str:
 
     def press(number: int, frame: Any) -> None:
         try:
-            before[number](number, frame)
+            interrupt(number, frame)
         except BaseException as error:
             pressed.append(error)
             raise
 
     start = time.monotonic()
     signal.signal(signal.SIGALRM, ring)
-    if callable(before[signal.SIGINT]):
+    if callable(interrupt):
         signal.signal(signal.SIGINT, press)
     timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.005)
     try:
