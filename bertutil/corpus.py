@@ -208,9 +208,14 @@ def _binds(record: dict[str, Any]) -> bool:
 def checkpoint_digest(bert: Bert) -> str:
     """Return a sha256 of the tokenizer and the weights: equal digests, equal vectors."""
     digest = hashlib.sha256(bert.splitters["text"].to_str().encode())
-    for name, tensor in sorted(bert.model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for name, value in sorted(bert.model.state_dict().items()):
+        for part in value if isinstance(value, tuple) else (value,):  # a quantized module's weight and bias
+            if not isinstance(part, torch.Tensor):
+                digest.update(f"{name} {part}".encode())
+                continue
+            tensor = part.dequantize() if part.is_quantized else part
+            digest.update(f"{name} {part.dtype} {list(part.shape)}".encode())
+            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
