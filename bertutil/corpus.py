@@ -231,9 +231,14 @@ def checkpoint_digest(bert: Bert) -> str:
     tokenizer.no_truncation()
     tokenizer.encode_special_tokens = True  # as in the folders of version 0.1.0
     digest = hashlib.sha256(tokenizer.to_str().encode())
-    for name, tensor in sorted(bert.model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for name, value in sorted(bert.model.state_dict().items()):
+        for part in value if isinstance(value, tuple) else (value,):  # a quantized module's weight and bias
+            if not isinstance(part, torch.Tensor):
+                digest.update(f"{name} {part}".encode())
+                continue
+            tensor = part.dequantize() if part.is_quantized else part
+            digest.update(f"{name} {part.dtype} {list(part.shape)}".encode())
+            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

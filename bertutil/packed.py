@@ -95,7 +95,7 @@ def make_recipe(bert: Bert, unit: Unit, strategy: EachOr | None, how: str | None
         raise ValueError("embed has no weights; for 'weighted' use hidden_states() and combine_layers()")
     require_ready(bert)
     # every strategy is linear: fed with one unit vector for each layer, combine_layers tells its coefficients
-    mix = layers = torch.eye(bert.n_layers + 1)
+    mix = layers = torch.eye(bert.n_layers + 1, dtype=torch.float32)
     if strategy != "each":
         mix = combine_layers(layers[None, None], strategy).reshape(-1, bert.n_layers + 1)
     depth = int(mix.any(dim=0).nonzero().max())
@@ -371,7 +371,9 @@ def compute(recipe: Recipe, texts: Sequence[Pieces], advance: Callable[[int], An
     every = (row for pieces, start in zip(texts, starts, strict=False) for row in _rows(recipe, pieces, start))
     rows = [row for row in every if (row.slots >= 0).any()]
     model = recipe.bert.model
-    pool = Pool(starts[-1], recipe.state_shape, recipe.how, like=torch.empty(0, device=model.device))
+    pool = Pool(
+        starts[-1], recipe.state_shape, recipe.how, like=torch.empty(0, dtype=torch.float32, device=model.device)
+    )
     packed = is_plain(model.embeddings) and can_be_written_out(model, len(recipe.mix[0]) - 1)
     n_tokens, seen = sum(len(row.ids) for row in rows), 0
     for batch in _batches(rows, batch_tokens(model)):
@@ -390,7 +392,7 @@ def _mixed_states(recipe: Recipe, rows: list[Integers], packed: bool) -> Float[T
     """Run the model, and add up its layers as the strategy says: a row for each token, one text behind the other."""
     model, run = recipe.bert.model, _packed_states if packed else _padded_states
     shape = sum(map(len, rows)), recipe.bert.hidden_size
-    blocks = [torch.zeros(shape, device=model.device) for _ in recipe.mix]
+    blocks = [torch.zeros(shape, dtype=torch.float32, device=model.device) for _ in recipe.mix]
     depth = len(recipe.mix[0]) - 1
     for state, factors in zip(run(recipe.bert, rows, depth), zip(*recipe.mix, strict=True), strict=True):
         for block, factor in zip(blocks, factors, strict=True):

@@ -13,6 +13,7 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 
@@ -320,6 +321,105 @@ def test_a_proxy_that_is_written_oddly_is_no_traceback_and_no_leak(run, proxy, c
     assert f"requests go through the proxy http://{proxy.rpartition('@')[2]}" in result.stdout
     assert "cret" not in result.stdout
     assert capsys.readouterr().err == ""
+
+
+ADDRESSES = {
+    "https://me:s3cret@hub.example": "https://hub.example",
+    "https://me:a s3cret@hub.example:8443/simple": "https://hub.example:8443",
+    "https://me:p%40s3cret@hub.example": "https://hub.example",
+    "https://me:a@s3cret@hub.example": "https://hub.example",
+    "https://me:s3/cret@hub.example": "https://hub.example",
+    "https://s3cret@hub.example": "https://hub.example",
+    "https://s3cret@[::1]": "https://[::1]",
+    "https://me:s3cret@[::1]:80/": "https://[::1]:80",
+    "https://hub.example:s3cret": "https://hub.example",
+    "https://hub.example?token=s3cret": "https://hub.example",
+    "https://hub.example/s3cret/simple#s3cret": "https://hub.example",
+    "hub.example:80": "http://hub.example:80",
+    "me:s3cret@hub.example": "http://hub.example",
+    "https://hub.example/?token=a@s3cret": doctor.HIDDEN,
+    "https://me:12/s3cret@hub.example": doctor.HIDDEN,
+    "https://hub.example;s3cret": doctor.HIDDEN,
+    "s3cret hub": doctor.HIDDEN,
+    "": doctor.HIDDEN,
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_of_an_address_the_host_is_shown_and_no_password(address):
+    assert doctor.safe_address(address) == ADDRESSES[address]
+
+
+@pytest.mark.parametrize("address", ["", *ADDRESSES])
+@pytest.mark.parametrize("place", ["HF_ENDPOINT", "https_proxy"])
+def test_no_address_lets_a_password_into_the_report(run, address, place, monkeypatch):
+    """Whatever the address, and wherever it stands; nothing is asked, for opening it fails and tells it all."""
+
+    def fail(*_, **__):
+        raise kinds[-1](f"nonnumeric port: {address!r}, {unquote(address)}, {address.rpartition(':')[2]}")
+
+    kinds = [OSError, ValueError]
+    monkeypatch.setattr(doctor.urllib.request.OpenerDirector, "open", fail)
+    while kinds:
+        result = run("hub", "--json", **{place: address}, NO_PROXY="", no_proxy="")
+        assert "cret" not in result.stdout
+        assert "the check itself stopped" not in result.stdout
+        kinds.pop()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "machine hub login me password s3cret",
+        "Authorization: Bearer hf_s3cretS3CRETs3cret",
+        '{"token": "s3cret"}',
+        "https://me:a s3cret@index.example/simple",
+        "https://index.example/simple?key=s3cret",
+        "index-url = https://__token__:s3cret@index.example/simple",
+        "the token is my-s3cret!",
+        "one of https://me:s3cret@a.example https://me:s3cret@b.example",
+    ],
+)
+def test_a_password_in_an_error_is_left_out(text, monkeypatch):
+    def check_nothing():
+        raise RuntimeError(text)
+
+    monkeypatch.setenv("HF_TOKEN", "my-s3cret!")
+    monkeypatch.setattr(doctor, "CHECKS", (check_nothing,))
+    (result,) = doctor.examine()
+    assert "the check itself stopped with RuntimeError: " in result.detail
+    assert "s3cret" not in result.detail
+
+
+def test_several_index_addresses_in_one_variable_do_not_hide_the_rest(monkeypatch):
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:pw1@a.example/whl/cpu https://me:pw2@b.example:80/simple")
+    text = "ok https://hub.example needs torch 2.13+cpu, simple, not pw1 nor pw2"
+    assert doctor._private(text) == "ok https://hub.example needs torch 2.13+cpu, simple, not *** nor ***"
+
+
+def test_where_the_chapters_are_not_what_only_they_need_is_no_problem(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "__file__", str(tmp_path / "site-packages" / "bertutil" / "course" / "doctor.py"))
+    needs = ["numpy>=1", "not-there-core>=1", 'not-there-lab>=1; extra == "lab"']
+    monkeypatch.setattr(doctor.metadata, "requires", lambda _: needs)
+    assert len(lines(run("packages"), "problem")) == 2  # in the repository
+    monkeypatch.chdir(tmp_path)
+    result = run("packages")
+    assert "not-there-core is missing" in only_problem(result)
+    assert "not-there-lab is missing, which only the chapters need" in lines(result, "note")[0]
+    monkeypatch.setitem(sys.modules, "jupyter_client.manager", None)
+    result = run("kernel")
+    assert "Jupyter is missing or broken" in lines(result, "note")[0]
+    assert "bertutil works; the chapters are not here" in result.stdout
+    (tmp_path / "01_my_copy.ipynb").touch()
+    assert "Jupyter is missing or broken" in only_problem(run("kernel"))
+
+
+def test_a_clone_that_is_not_installed_is_a_problem_and_no_traceback(run, monkeypatch):
+    def version(_):
+        raise doctor.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    assert "bertutil is not installed" in only_problem(run("python"))
 
 
 def test_a_hub_that_is_switched_off_or_answers_is_no_warning(run):

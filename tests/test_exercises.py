@@ -1,8 +1,15 @@
 """What holds for every exercise of every chapter: the checks, their tests, and how the notebooks present them."""
 
+import asyncio
+import contextlib
+import itertools
 import math
 import random
 import re
+import signal
+import sys
+import threading
+import time
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -76,6 +83,162 @@ ODD += [torch.tensor(3.0), torch.tensor(True), torch.zeros(0), torch.zeros(3), t
 def test_whatever_comes_back_the_check_itself_does_not_stumble(exercise):
     for odd in ODD:
         assert "checking it stopped" not in exercise.verdict(lambda *_, odd=odd: odd), odd
+
+
+def endless(*_):
+    while True:
+        pass
+
+
+def stubborn(*_):
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(0.001)
+
+
+def leaves(error):
+    def answer(*_):
+        raise error
+
+    return answer
+
+
+class Endless:
+    def __iter__(self):
+        return itertools.count()
+
+
+class Hostile:
+    def _no(self, *_):
+        raise SystemExit("no")
+
+    __eq__ = __len__ = __iter__ = __getattr__ = __float__ = __bool__ = __repr__ = _no
+    __hash__ = None
+
+
+class Unsaid(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def deep(*_):
+    return deep(*_)
+
+
+LEAVING = [
+    SystemExit(3),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    Unsaid(),
+    ValueError("x" * 10**7),
+]
+HUGE = [range(10**12), 10 ** (10**7), "x" * 10**7, torch.zeros(1).expand(10**10), np.broadcast_to(0.0, 10**10)]
+HUGE += [[range(10**7)] * 10**7, {"a": [0] * 10**7}, (torch.zeros(1).expand(10**10),)]
+ENDLESS = [
+    itertools.count,
+    lambda: [itertools.repeat("a")],
+    Endless,
+    lambda: (itertools.cycle("ab"), 1),
+    lambda: {"a": itertools.count()},
+]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A check is stopped after 0.3 seconds."""
+    monkeypatch.setattr(bertutil.course.exercises, "SECONDS", 0.3)
+
+
+def given_and_returned(values):
+    return [*values, *(lambda *_, value=value: value for value in values)]
+
+
+def all_end_with_a_short_message(exercise, answers):
+    for answer in answers:
+        verdict = exercise.verdict(answer)
+        assert verdict.startswith("Not right yet: "), answer
+        assert len(verdict) < 2_000
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_an_answer_that_leaves_or_is_endless_or_enormous_ends_with_a_message(exercise):
+    values = [itertools.count(), Hostile(), torch.zeros(1).expand(10**10)]
+    all_end_with_a_short_message(exercise, [leaves(SystemExit(3)), *given_and_returned(values)])
+
+
+@pytest.mark.parametrize("exercise", [ch01.count_parameters, ch03.lost_ids])
+def test_whatever_an_answer_does_ends_with_a_short_message(exercise):
+    answers = [leaves(error) for error in LEAVING] + [deep, sys.exit]
+    answers += [lambda *_, make=make: make() for make in ENDLESS] + given_and_returned(HUGE)
+    all_end_with_a_short_message(exercise, answers + [make() for make in ENDLESS])
+
+
+def test_what_makes_an_answer_leave_is_named():
+    assert "your function raised SystemExit: 3" in ch01.count_parameters.verdict(leaves(SystemExit(3)))
+    assert "your function raised KeyboardInterrupt" in ch01.count_parameters.verdict(leaves(KeyboardInterrupt()))
+    assert "raised Unsaid: a message that cannot be shown" in ch01.count_parameters.verdict(leaves(Unsaid()))
+    assert "the answer is endless or enormous" in ch01.count_parameters.verdict(lambda _: itertools.count())
+
+
+def test_an_iterator_is_as_good_as_a_list():
+    assert list(call(lambda x: map(str, x), [1, 2])) == ["1", "2"]
+    (pair,) = call(lambda x: [("a", map(str, x))], [1, 2])
+    assert list(pair[1]) == ["1", "2"]
+    assert list(call(lambda x: {"a": iter(x)}, [1])["a"]) == [1]
+    given = [[1], (2, "a")]
+    assert call(lambda _: given, 0) is given
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.parametrize(
+    "answer", [endless, stubborn, lambda *_: time.sleep(60), lambda *_: sum(x for x in iter(int, 1))]
+)
+def test_an_endless_loop_is_stopped_and_the_alarm_is_put_back(answer, quick):
+    rings = []
+    handler = signal.signal(signal.SIGALRM, lambda *_: rings.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 100, 7)
+        mine = signal.getsignal(signal.SIGALRM)
+        assert "is there a loop that never ends?" in ch01.count_parameters.verdict(answer)
+        assert signal.getsignal(signal.SIGALRM) is mine
+        left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+        assert 0 < left < 100
+        assert interval == 7
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert rings == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.parametrize("answer", [lambda *_: time.sleep(60), stubborn])
+def test_a_ctrl_c_stops_the_check(answer, quick):
+    def press(*_):
+        signal.raise_signal(signal.SIGINT)
+        return answer()
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        ch01.count_parameters.verdict(press)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_in_another_thread_a_check_works_without_an_alarm():
+    handler = signal.getsignal(signal.SIGALRM) if hasattr(signal, "SIGALRM") else None
+    verdicts = []
+    thread = threading.Thread(target=lambda: verdicts.append(ch01.count_parameters.verdict(leaves(SystemExit()))))
+    thread.start()
+    thread.join()
+    assert "your function raised SystemExit" in verdicts[0]
+    assert handler is (signal.getsignal(signal.SIGALRM) if hasattr(signal, "SIGALRM") else None)
+
+
+def test_what_an_answer_prints_is_shown_before_the_verdict(capsys):
+    ch01.count_parameters.check(lambda _: print("mine"))
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "mine"
+    assert last.startswith("Not right yet: ")
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

@@ -1,5 +1,6 @@
 """embed(): equal to the way through encode, hidden_states, combine_layers and pooling, for any text and option."""
 
+import copy
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from transformers.activations import ACT2FN
 from transformers.models.bert.modeling_bert import BertOutput
 
 import bertutil
-from bertutil import packed
+from bertutil import corpus, packed
 
 ODD = [
     "the bank.",
@@ -391,3 +392,64 @@ def test_importing_bertutil_loads_no_torch():
     code = "import bertutil, sys; print('torch' in sys.modules, 'embed' in dir(bertutil))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False True\n"
+
+
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16])
+def test_torch_s_default_precision_changes_no_vector(default, tiny, tiny_folder, tmp_path):
+    texts, query = ["a bank of the river", "the vault"], ["a bank"]
+
+    def vectors(bert):
+        encoding = bertutil.encode(bert, texts)
+        states = bertutil.hidden_states(bert, encoding)
+        made = bertutil.embed_corpus(bert, texts, tmp_path / str(torch.get_default_dtype()), progress=False).vectors
+        return [
+            bertutil.embed(bert, texts),
+            bertutil.embed(bert, texts, how="mean_max"),
+            bertutil.embed(bert, texts, strategy="each"),
+            np.concatenate(bertutil.embed(bert, texts, unit="word")),
+            np.array(made),
+            states.numpy(),
+            bertutil.attentions(bert, encoding).numpy(),
+            bertutil.combine_layers(states, "weighted", weights=[0.1, 0.2, 0.3, 0.4]).numpy(),
+            bertutil.pool_words(bertutil.combine_layers(states, "sum_all"), encoding).numpy(),
+            bertutil.search(bertutil.embed(bert, query), made, k=2)[0].numpy(),
+        ]
+
+    expected = vectors(tiny)
+    torch.set_default_dtype(default)
+    try:
+        found = vectors(bertutil.load(tiny_folder))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == np.float32
+        assert np.array_equal(one, other, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_quantized_model_gives_its_own_vectors_in_a_folder_too(tiny, tmp_path):
+    def quantized(factor):
+        model = copy.deepcopy(tiny.model)
+        with torch.no_grad():
+            model.encoder.layer[0].output.dense.weight *= factor
+        made = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+        return bertutil.Bert("quantized", tiny.tokenizer, made)
+
+    bert, texts = quantized(1), ["a bank of the river"]
+    encoding = bertutil.encode(bert, texts)
+    with torch.no_grad():
+        own = bert.model(
+            input_ids=encoding.input_ids,
+            token_type_ids=encoding.token_type_ids,
+            attention_mask=encoding.attention_mask,
+        ).last_hidden_state
+    assert torch.equal(bertutil.hidden_states(bert, encoding, [-1])[:, :, 0], own)
+    embedded = bertutil.embed(bert, texts, strategy="last", specials=True)
+    assert_allclose(embedded, own.mean(dim=1).numpy(), atol=1e-5)
+    made = bertutil.embed_corpus(bert, texts, tmp_path / "out", strategy="last", specials=True, progress=False)
+    assert np.array_equal(made.vectors, embedded)
+    with pytest.raises(ValueError, match="was edited"):
+        bertutil.attentions(bert, encoding)
+    digests = [corpus.checkpoint_digest(b) for b in (bert, quantized(1), quantized(2), quantized(1.5), tiny)]
+    assert digests[0] == digests[1]
+    assert len({*digests}) == 4

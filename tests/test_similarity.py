@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -126,11 +127,143 @@ def test_a_zero_vector_is_refused_by_its_row_in_the_whole_corpus(block):
         search_in_blocks(block, torch.ones(1, 2), corpus, k=1)
 
 
-def test_a_vector_too_short_for_the_precision_is_a_zero_vector():
-    short = np.full((1, 2), 1e-30)
-    with pytest.raises(ValueError, match="row 0 of a is a zero vector"):
-        bertutil.cosine_similarity(short.astype(np.float32))
-    assert bertutil.cosine_similarity(short).item() == pytest.approx(1)
+@pytest.mark.parametrize("size", [1e-44, 1e-30, 1e-19, 1e-12, 1.0, 1e15, 1e19, 1e30, 3e38])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_very_short_and_very_long_rows_have_a_direction(size, dtype):
+    rows = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, -1.0], [0.0, 0.0, 0.0]], dtype=dtype)[:2]
+    other = torch.tensor([[3.0, 0.0, 4.0]], dtype=dtype)
+    expected = bertutil.cosine_similarity(other, rows)
+    assert_close(expected, torch.tensor([[7, -4]], dtype=dtype) / 5 / 2**0.5)
+    assert_close(bertutil.cosine_similarity(other, rows * size), expected)
+    assert_close(bertutil.search(other, rows * size, k=2)[0], expected)
+    assert bertutil.self_similarity(rows * size) == pytest.approx(-0.5)
+    assert bertutil.random_pair_baseline(rows * size, n=3) == pytest.approx(-0.5)
+
+
+def test_a_long_row_beside_ordinary_and_infinite_ones_leaves_them_as_they_are():
+    rows = torch.tensor([[1e30, 1e30], [1.0, 1.0], [float("inf"), 1.0], [NAN, 1e-30], [1e-30, 0.0]])
+    cosines = bertutil.cosine_similarity(rows, torch.tensor([1.0, 1.0]))[:, 0]
+    assert_close(cosines, torch.tensor([1, 1, NAN, NAN, 0.5**0.5]), equal_nan=True)
+
+
+def test_no_cosine_is_above_1_and_nan_stays():
+    rows = torch.randn(300, 384, generator=torch.Generator().manual_seed(0))
+    for vectors in (rows, torch.cat([rows, -rows]).double(), rows.expand(300, 384)):
+        cosines = bertutil.cosine_similarity(vectors)
+        assert cosines.abs().max() <= 1
+        assert not torch.arccos(cosines).isnan().any()
+        assert bertutil.search(vectors, vectors, k=2)[0].max() <= 1
+    assert bertutil.self_similarity(rows[:1].expand(50, -1)) <= 1
+    assert bertutil.random_pair_baseline(rows[:1].expand(50, -1)) <= 1
+    assert bertutil.cosine_similarity(torch.tensor([[NAN, 1.0]]), rows[:1, :2]).isnan().all()
+
+
+@pytest.mark.parametrize("n_features", [8, 100, 384])
+@pytest.mark.parametrize("n_queries", [1, 2, 5])
+@pytest.mark.parametrize("n_rows", [7, 50, 333])
+def test_equal_rows_have_equal_scores_wherever_they_stand(n_features, n_queries, n_rows):
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randn(n_queries, n_features, generator=generator)
+    row = torch.randn(n_features, generator=generator)
+    scores, indices = bertutil.search(queries, row.repeat(n_rows, 1), k=n_rows)
+    assert (scores == scores[:, :1]).all()
+    assert indices.tolist() == [list(range(n_rows))] * n_queries
+
+
+def rows_of(kind):
+    """The rows 0 to 4 in another form."""
+    rows = np.random.default_rng(0).integers(-99, 99, size=(5, 8)).astype(np.float32)
+    masked = np.ma.MaskedArray(rows.copy(), mask=False)
+    forms = {
+        "reversed": np.ascontiguousarray(rows[::-1])[::-1],
+        "features reversed": np.ascontiguousarray(rows[:, ::-1])[:, ::-1],
+        "every second row": np.repeat(rows, 2, axis=0)[::2],
+        "columns of a wider table": np.hstack([rows, rows])[:, 8:],
+        "columns first": np.asfortranarray(rows),
+        "big-endian": rows.astype(">f4"),
+        "big-endian integers": rows.astype(">i8"),
+        "float16": rows.astype(np.float16),
+        "long double": rows.astype(np.longdouble),
+        "int8": rows.astype(np.int8),
+        "int64 tensor": torch.from_numpy(rows).long(),
+        "lists": rows.tolist(),
+        "list of arrays": list(rows),
+        "list of tensors": list(torch.from_numpy(rows)),
+        "DataFrame": pd.DataFrame(rows),
+        "DataFrame of several types": pd.DataFrame(rows).astype({0: "float64", 1: "int16"}),
+        "DataFrame of objects": pd.DataFrame(rows).astype(object),
+        "column of arrays": pd.Series(list(rows)),
+        "column of lists": pd.Series(rows.tolist()).to_numpy(),
+        "reversed column": pd.Series(list(rows[::-1]))[::-1],
+        "masked array": masked,
+    }
+    return rows, forms[kind]
+
+
+FORMS = ["reversed", "features reversed", "every second row", "columns of a wider table", "columns first"]
+FORMS += ["big-endian", "big-endian integers", "float16", "long double", "int8", "int64 tensor", "lists"]
+FORMS += ["list of arrays", "list of tensors", "DataFrame", "DataFrame of several types", "DataFrame of objects"]
+FORMS += ["column of arrays", "column of lists", "reversed column", "masked array"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", FORMS)
+def test_vectors_in_any_form_give_the_same_numbers(kind):
+    rows, form = rows_of(kind)
+    close = {"check_dtype": False}
+    cosines = bertutil.cosine_similarity(rows)
+    assert_close(bertutil.cosine_similarity(form), cosines, **close)
+    for block in (1, 1_000_000):
+        scores, indices = search_in_blocks(block, form, form, k=2)
+        assert_close(scores, cosines.topk(2).values, **close)
+        assert torch.equal(indices, cosines.topk(2).indices)
+    assert_close(bertutil.remove_mean(form), bertutil.remove_mean(rows), **close)
+    assert bertutil.self_similarity(form) == pytest.approx(bertutil.self_similarity(rows), abs=1e-6)
+    assert bertutil.random_pair_baseline(form) == pytest.approx(bertutil.random_pair_baseline(rows), abs=1e-6)
+
+
+def test_true_and_false_are_1_and_0():
+    rows = np.array([[True, True], [False, True]])
+    for form in (rows, torch.from_numpy(rows), rows.tolist()):
+        assert float(bertutil.cosine_similarity(form)[0, 1]) == pytest.approx(0.5**0.5)
+
+
+def test_a_masked_value_is_not_a_number():
+    rows = np.ma.MaskedArray(np.ones((2, 3)), mask=[[0, 0, 0], [0, 1, 0]])
+    assert bertutil.cosine_similarity(rows, np.ones(3)).isnan().tolist() == [[False], [True]]
+
+
+def test_a_data_frame_with_a_column_called_vectors_is_a_data_frame():
+    frame = pd.DataFrame({"vectors": [1.0, 0.0], "others": [0.0, 1.0]})
+    assert bertutil.search([0.0, 1.0], frame, k=2)[1].tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        np.array([["1", "2"]]),
+        np.array([["1", "2"]], dtype=object),
+        pd.DataFrame({"a": ["x"], "b": [1.0]}),
+        pd.DataFrame({"a": [1.0, pd.NA]}, dtype="Float64").astype(object),
+        pd.Series([[1.0, 2.0], [3.0]]),
+        pd.Series([[1.0, 2.0], None]),
+        [[1.0, 2.0], [3.0]],
+        np.array([[1j, 2.0]]),
+        torch.tensor([[1j, 2.0]]),
+        np.array([["2020-01-01"]], dtype="datetime64[D]"),
+        "text",
+        {"a": 1},
+    ],
+)
+def test_what_holds_no_numbers_or_rows_of_several_lengths_is_refused_by_its_name(form):
+    good = np.ones((1, 2))
+    with pytest.raises(TypeError, match=r"^b (is no table|holds)"):
+        bertutil.cosine_similarity(good, form)
+    with pytest.raises(TypeError, match=r"^corpus (is no table|holds)"):
+        bertutil.search(good, form, k=1)
+    for function in (bertutil.remove_mean, bertutil.random_pair_baseline, bertutil.self_similarity):
+        with pytest.raises(TypeError, match=r"^vectors (is no table|holds)"):
+            function(form)
 
 
 def test_a_corpus_of_another_width_or_more_dimensions_is_refused():

@@ -178,7 +178,7 @@ def printed_by_the_learners_copy(capsys, **answers):
             if call(function, 8) != expected:
                 raise Wrong("no")
 
-        return Exercise(check, ["try"])
+        return Exercise("own", check, ["try"])
 
     names = {"ch09": SimpleNamespace(double=judge(16), half=judge(4))}
     printed = {}
@@ -269,6 +269,98 @@ def test_without_notebooks_and_with_an_unknown_chapter_the_error_says_what_to_do
     assert main(["workshop", str(tmp_path / "out"), "--chapters", "1", "77"]) == 1
     assert "there is no chapter 77; there are 1, 2, 3" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+GOOD = {"cell_type": "code", "id": "a", "source": "1", "outputs": [], "metadata": {}, "execution_count": None}
+DAMAGED = {
+    "empty": "",
+    "cut off": '{"cells": [',
+    "a list": "[1]",
+    "without cells": "{}",
+    "cells that are none": '{"cells": 3}',
+    "a cell that is none": '{"cells": ["a"]}',
+    "without an id": json.dumps({"cells": [{**GOOD, "id": None}]}),
+    "without outputs": json.dumps({"cells": [{k: v for k, v in GOOD.items() if k != "outputs"}]}),
+    "outputs that are none": json.dumps({"cells": [{**GOOD, "outputs": [3]}]}),
+    "a source that is none": json.dumps({"cells": [{**GOOD, "source": [3]}]}),
+    "a syntax error": json.dumps({"cells": [{**GOOD, "source": "def"}]}),
+    "an id twice": json.dumps({"cells": [GOOD, GOOD]}),
+    "half a character": json.dumps({"cells": [{**GOOD, "source": "'\ud800'"}]}),
+    "deep": "[" * 100_000,
+    "Latin-1": b"\xe9",
+}
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Make the copies, which must fail; the one line on stderr. Nothing may be left behind."""
+
+    def refused(*arguments, out="out"):
+        before = {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+        assert main(["workshop", str(tmp_path / out), *arguments]) == 1
+        assert {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")} == before
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return refused
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_notebook_is_named_and_nothing_is_written(kind, tmp_path, refused):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_good.ipynb").write_text(json.dumps({"cells": [GOOD]}))
+    content = DAMAGED[kind]
+    (tmp_path / "notebooks" / "02_bad.ipynb").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert "02_bad.ipynb" in refused("--notebooks", str(tmp_path / "notebooks"))
+
+
+def test_notebooks_that_cannot_be_read_and_two_of_one_chapter_are_named(tmp_path, refused):
+    (tmp_path / "notebooks" / "02_folder.ipynb").mkdir(parents=True)
+    assert "02_folder.ipynb" in refused("--notebooks", str(tmp_path / "notebooks"))
+    (tmp_path / "notebooks" / "02_copy.ipynb").touch()
+    assert "02_copy.ipynb and 02_folder.ipynb are of one chapter" in refused(
+        "--notebooks", str(tmp_path / "notebooks")
+    )
+    (tmp_path / "notebooks" / "02_copy.ipynb").unlink()
+    (tmp_path / "notebooks" / "02_folder.ipynb").rmdir()
+    (tmp_path / "notebooks" / "01_good.ipynb").write_text(json.dumps({"cells": [GOOD]}))
+    (tmp_path / "notebooks" / "glossary.md").write_bytes(b"\xe9")
+    assert "glossary.md: " in refused("--notebooks", str(tmp_path / "notebooks"))
+
+
+@pytest.mark.parametrize("out", ["file", "file/out", "file/a/out", "link", "f\0"])
+def test_an_out_that_cannot_be_a_folder_is_named(out, tmp_path, refused):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    assert "nothing was written: " in refused("--chapters", "1", out=out)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="not even root can write there")
+def test_an_out_where_one_may_not_write_is_named(capsys):
+    assert main(["workshop", "/proc/out", "--chapters", "1"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "/proc" in line
+
+
+def test_a_full_disk_leaves_nothing(refused, monkeypatch):
+    def write(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(workshop.Path, "write_bytes", write)
+    assert "No space left on device" in refused("--chapters", "1")
+
+
+@pytest.mark.parametrize("name", ["learner", "solved/01_loading.ipynb/x"])
+def test_what_stands_in_the_way_is_named_before_anything_is_replaced(name, tmp_path, refused):
+    (tmp_path / "out" / name).parent.mkdir(parents=True)
+    (tmp_path / "out" / name).write_text("mine")
+    assert name.removesuffix("/x") in refused("--chapters", "1", "--force")
+
+
+def test_copies_may_be_read_by_others_as_other_files_may(out, tmp_path):
+    (tmp_path / "folder").mkdir()
+    assert (out / "learner").stat().st_mode == (tmp_path / "folder").stat().st_mode
 
 
 def test_an_exercise_that_is_not_marked_as_agreed_is_refused():

