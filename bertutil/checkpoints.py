@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from pickle import UnpicklingError
+from threading import Lock
 from typing import Any
 
-import platformdirs
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
-from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import BertModel, BertTokenizer
+from transformers import BertConfig, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
 
@@ -96,8 +94,8 @@ class Bert:
     `sentence`: how its sentence vectors are meant to be made; where it is not given, what the catalogue says of the
     name, else what suits a plain BERT.
 
-    Raises ValueError where the tokenizer's vocabulary and the model's embedding table differ in size
-    (BertTokenizer(vocab_file=...), for one, quietly makes a vocabulary of five tokens).
+    Raises ValueError where the model's embedding table is too short for the tokenizer's ids (one that is longer was
+    padded), and where the tokenizer knows special tokens only, as that of BertTokenizer(vocab_file=...) does.
     """
 
     name: str
@@ -109,10 +107,11 @@ class Bert:
         """Refuse parts that do not fit."""
         if self.sentence is PLAIN and self.name in CATALOGUE:
             object.__setattr__(self, "sentence", CATALOGUE[self.name].sentence)
-        if len(self.tokenizer) != self.model.config.vocab_size:
+        ids, size = self.tokenizer.get_vocab(), self.model.config.vocab_size
+        if max(ids.values()) >= size or ids.keys() <= set(self.tokenizer.all_special_tokens):
             raise ValueError(
-                f"{self.name}: the tokenizer knows {len(self.tokenizer):,} tokens and the model has vectors for "
-                f"{self.model.config.vocab_size:,}; take both from the same checkpoint"
+                f"{self.name}: the tokenizer knows {len(ids):,} tokens, with ids up to {max(ids.values()):,}, and "
+                f"the model has {size:,} vectors for them; take both from the same checkpoint"
             )
 
     @property
@@ -156,24 +155,30 @@ def load(
 ) -> Bert:
     """Load a BERT checkpoint, ready for use: in evaluation mode, in the `dtype` and on the `device` asked for.
 
-    `name` is a name of CATALOGUE, a folder, or a hub id such as "owner/name"; None takes the environment
-    variable BERTUTIL_MODEL, else "minilm". The default checkpoint lies in a Python package and needs no network.
-    `device`: as torch names it, or "auto", which is a GPU ("cuda") where torch finds one, else the CPU. The vectors
-    differ by some 1e-5 between devices.
+    `name` is a name of CATALOGUE, a folder (one that is called like a name of CATALOGUE: "./minilm"), or a hub id
+    such as "owner/name"; None takes the environment variable BERTUTIL_MODEL, else "minilm". The default checkpoint
+    lies in a Python package and needs no network. `device`: as torch names it, or "auto", which is a GPU ("cuda")
+    where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices.
 
     Raises ValueError for an unknown name, a GPU that torch does not find, a file with a wrong digest, a folder
     without a BERT checkpoint and a tokenizer that does not fit the model; ConnectionError where the hub is needed
     and cannot be reached.
     """
-    name = os.fspath(name or os.environ.get("BERTUTIL_MODEL") or "minilm")
+    given = name or os.environ.get("BERTUTIL_MODEL") or "minilm"
+    name = os.fspath(given)
+    if isinstance(given, os.PathLike) and name in CATALOGUE and Path(name).is_dir():
+        name = os.path.join(".", name)
     device = _choose_device(device)
-    checkpoint = None if Path(name).is_dir() else CATALOGUE.get(name)
+    checkpoint = CATALOGUE.get(name)
     folder = _locate(name, checkpoint)
-    config = _read_config(name, folder)
-    if config.get("model_type") != "bert":
+    config = _read_object(folder / "config.json")
+    if config is None:
         raise ValueError(
-            f"{name}: the model in {folder} is of type {config.get('model_type')!r}, and bertutil reads 'bert' only"
+            f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
+            "Give the folder that model.save_pretrained() and tokenizer.save_pretrained() wrote to."
         )
+    if problem := _config_problem(folder, config):
+        raise ValueError(f"{name}: the model in {folder} {problem}")
     for file, digest in (checkpoint.digests if checkpoint else {}).items():
         _verify(folder / file, digest)
 
@@ -184,25 +189,27 @@ def load(
         try:
             loaded: Any = BertModel.from_pretrained(
                 folder,
+                config=BertConfig.from_dict(
+                    {key: value for key, value in config.items() if key not in _IGNORED.split()}
+                ),
                 dtype=dtype,
                 attn_implementation=attention,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are in the report
                 local_files_only=True,
             )
-        except (OSError, SafetensorError, UnpicklingError) as error:
-            raise ValueError(f"{name}: no weights could be read from {folder} ({error})") from error
+        except Exception as error:  # of any class, for a broken configuration or file
+            raise ValueError(
+                f"{name}: no weights could be read from {folder} as its config.json describes them "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:160]}); download the folder again, or "
+                "correct what is named here"
+            ) from error
     model, report = loaded
-    if report["mismatched_keys"]:
-        raise ValueError(
-            f"{name}: the weights in {folder} have other shapes than its config.json says, among them "
-            f"{min(map(str, report['mismatched_keys']))}; take both from the same checkpoint"
-        )
-    missing = sorted(report["missing_keys"])
-    if any(not key.startswith("pooler.") for key in missing):
-        raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
-    if missing:  # a checkpoint saved without a pooler: better none than a random one
+    _check_report(name, folder, report)
+    if report["missing_keys"]:  # a checkpoint saved without a pooler: better none than a random one
         model.pooler = None
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise ValueError(f"{name}: among the weights in {folder} are NaN or infinite ones; download it again")
     return Bert(name, tokenizer, model.to(device).eval())
 
 
@@ -290,19 +297,75 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
     return config.parent
 
 
-def _read_config(name: str, folder: Path) -> dict[str, object]:
+def _read_object(file: Path) -> dict[str, Any] | None:
+    """What a JSON file describes; None where there is no such file."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} cannot be read as JSON ({error}); download or write it again") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} holds no settings, which would be a JSON object; download or write it again")
+    return found
+
+
+_SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings"
+# What a call returns, how it spares memory, and what load() is told: none of it changes a vector
+_IGNORED = "output_attentions output_hidden_states return_dict torchscript dtype torch_dtype chunk_size_feed_forward"
+
+
+def _config_problem(folder: Path, config: Mapping[str, Any]) -> str:
+    """What the configuration says that is no BERT as bertutil computes it; "" where there is nothing."""
+    kinds = config.get("architectures") or ["BertModel"]
+    if config.get("model_type", "bert") != "bert" or not all(str(kind).startswith("Bert") for kind in kinds):
+        kind = config.get("model_type", "bert")
+        return f"is of type {kind!r}, and bertutil reads 'bert' only (its class: {', '.join(map(str, kinds))})"
+    if "auto_map" in config:
+        return "needs code of its own ('auto_map' in its config.json), which bertutil does not run"
+    if config.get("quantization_config"):
+        return "has quantized weights ('quantization_config' in its config.json); give the folder in full precision"
+    if config.get("position_embedding_type", "absolute") not in (None, "absolute"):
+        kind = config["position_embedding_type"]
+        return f"has positions of the type {kind!r}, and bertutil computes 'absolute' ones only"
+    for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
+        if config.get(key):
+            return (
+                f"is a decoder ({key!r} in its config.json), and bertutil reads encoders; if it is one, set it false"
+            )
+    if (folder / "adapter_config.json").exists():
+        return "comes with an adapter (adapter_config.json); merge it into the weights, and save these"
+    for key in (*_SIZES.split(), "type_vocab_size"):
+        value = config.get(key, 1)
+        if type(value) is not int or value < 1:
+            return f"cannot be: {key} in its config.json is {value!r}, and must be a whole number from 1 on"
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+        return f"cannot be: layer_norm_eps in its config.json is {epsilon!r}, and must be a small number above 0"
+    return ""
+
+
+# Parts of the model that stand on top of it, and what old versions of the library saved beside the weights
+_HEADS = re.compile(r"(cls|classifier|qa_outputs|lm_head|score|crf)\.|(\w+\.)?embeddings\.(position|token_type)_ids$")
+
+
+def _check_report(name: str, folder: Path, report: Mapping[str, Any]) -> None:
+    """Refuse a file of weights that is not what the configuration describes, head aside."""
+    if report["mismatched_keys"]:
         raise ValueError(
-            f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
-            "Give the folder that model.save_pretrained() and tokenizer.save_pretrained() wrote to."
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{name}: {folder / 'config.json'} is not valid JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{name}: {folder / 'config.json'} is no configuration of a model")
-    return config
+            f"{name}: the weights in {folder} have other shapes than its config.json says, among them "
+            f"{min(map(str, report['mismatched_keys']))}; take both from the same checkpoint"
+        )
+    missing = sorted(report["missing_keys"])
+    if any(not key.startswith("pooler.") for key in missing):
+        raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
+    extra = sorted(key for key in report["unexpected_keys"] if not _HEADS.match(key))
+    if extra or report["error_msgs"]:
+        raise ValueError(
+            f"{name}: the weights in {folder} hold {len(extra)} more than the BertModel of its config.json has a "
+            f"place for: {', '.join([*extra[:3], *report['error_msgs']])} ...; without them the vectors would be "
+            "another model's. Take both from the same checkpoint, of BERT's own architecture."
+        )
 
 
 def _load_tokenizer(name: str, folder: Path) -> BertTokenizer:
@@ -332,45 +395,32 @@ def _compare_vocabulary(tokenizer: BertTokenizer, folder: Path) -> None:
 
 
 def _verify(file: Path, digest: str) -> None:
-    """Refuse a file whose sha256 is not the published one.
-
-    A file found good is remembered by path, size and time of change, so that later loads need not read it again.
-    """
-    memory = platformdirs.user_cache_path("bertutil") / "verified.json"
+    """Refuse a file whose sha256 is not the published one."""
     try:
-        verified = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        verified = {}
-    try:
-        status = file.stat()
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise ValueError(f"{file} is missing; install or download the checkpoint again") from None
-    key, state = str(file.resolve()), [digest, status.st_size, status.st_mtime_ns]
-    if verified.get(key) == state:
-        return
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != digest:
         raise ValueError(
             f"{file} is not the published file: its sha256 is {found}, expected {digest}. It is damaged or was "
             "changed; install or download the checkpoint again, or load its folder by path if you trust it."
         )
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(json.dumps(verified | {key: state}), encoding="utf-8")
-    except OSError:
-        pass  # a read-only home: the next load checks again
+
+
+_QUIET = Lock()  # one thread at a time: what it mutes is the process's
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers' "Loading weights" bar and load report out of a notebook; restore them afterwards."""
-    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bar:
-            transformers_logging.enable_progress_bar()
+    with _QUIET:
+        level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity(logging.CRITICAL)
+        transformers_logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(level)
+            if bar:
+                transformers_logging.enable_progress_bar()

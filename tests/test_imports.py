@@ -37,7 +37,7 @@ MAX_LINES = 3400
 COMMANDS = ("bertutil.cli", "COMMANDS")
 
 # What pip installs with the core; tokenizers and safetensors come with transformers
-HARD = {"filelock", "huggingface_hub", "jaxtyping", "numpy", "platformdirs", "torch", "tqdm", "transformers"}
+HARD = {"filelock", "huggingface_hub", "jaxtyping", "numpy", "torch", "tqdm", "transformers"}
 BESIDE = {"tokenizers", "safetensors"}
 
 # What is imported within a function only, by those who call it: (module, package) and why it need not be there

