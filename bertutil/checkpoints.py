@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,8 +18,10 @@ import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
 from torch import nn
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
 
@@ -183,9 +185,7 @@ def load(
         _verify(folder / file, digest)
 
     with _quiet():
-        tokenizer = _load_tokenizer(name, folder)
-        if checkpoint and "vocab.txt" in checkpoint.digests:
-            _compare_vocabulary(tokenizer, folder)
+        tokenizer = _load_tokenizer(name, folder, config)
         try:
             loaded: Any = BertModel.from_pretrained(
                 folder,
@@ -368,30 +368,107 @@ def _check_report(name: str, folder: Path, report: Mapping[str, Any]) -> None:
         )
 
 
-def _load_tokenizer(name: str, folder: Path) -> BertTokenizer:
-    if not any((folder / file).exists() for file in ("tokenizer.json", "vocab.txt")):
+# Classes that cut words into pieces as BERT's does, and those that leave everything to tokenizer.json
+_TOKENIZERS = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "PreTrainedTokenizer", "TokenizersBackend"]
+# Texts on which tokenizers differ: case, accents, scripts, controls. "|" stands between two words that touch.
+_PROBES = (
+    "The Naïve Café|, THE BANK|. İSTANBUL don't 3,141.59|%",
+    "東|京|大|学 は 한국어 Привет Ελλάδα हिन्दी เมือง",
+    "ﬁn ½ e\u0301 a\u200bb x\u00adlong Straße ☃ 🙂",
+    "w" * 99 + " " + "ab" * 101,
+)
+
+
+def _load_tokenizer(name: str, folder: Path, config: Mapping[str, Any]) -> BertTokenizer:
+    """The tokenizer that the folder describes, where encode() can do what it does; refused where it cannot."""
+    file = folder / "tokenizer.json"
+    if not any(each.exists() for each in (file, folder / "vocab.txt")):
         raise ValueError(
             f"{name}: the folder {folder} holds no tokenizer: there is neither tokenizer.json nor vocab.txt. "
             "Write one with tokenizer.save_pretrained(folder)."
         )
+    settings = _read_object(folder / "tokenizer_config.json") or {}
+    kind = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "BertTokenizer")
+    own_code = [key for key in ("auto_map", "never_split") if settings.get(key)]
+    own_code += ["do_basic_tokenize"] * (settings.get("do_basic_tokenize") is False)
+    if kind.removesuffix("Fast") not in _TOKENIZERS or own_code:
+        raise ValueError(
+            f"{name}: the tokenizer in {folder} is a {', with '.join([kind, *own_code])}; bertutil reads BERT's "
+            "WordPiece only, so use transformers' AutoTokenizer and BertModel themselves"
+        )
     try:
-        tokenizer: BertTokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+        own = Tokenizer.from_file(str(file)) if file.exists() else None
+        known = own.get_vocab() if own else dict.fromkeys((folder / "vocab.txt").read_text("utf-8").split("\n"))
+        unsaid = {key: value for key, value in _normalizing(own, known).items() if settings.get(key) is None}
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, config=BertConfig(), local_files_only=True, trust_remote_code=False, **unsaid
+        )
+        own = own or Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     except Exception as error:  # the tokenizers library has no class of its own for a file that it cannot read
         raise ValueError(f"{name}: no tokenizer could be read from {folder} ({error!r})") from error
-    # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.no_truncation()
+    if problem := _tokenizer_problem(folder, settings, tokenizer, own):
+        raise ValueError(f"{name}: the tokenizer in {folder} {problem}")
     return tokenizer
 
 
-def _compare_vocabulary(tokenizer: BertTokenizer, folder: Path) -> None:
-    """The tokenizer comes from tokenizer.json, which has no published digest; vocab.txt, which has one, vouches."""
-    published = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    if tokenizer.get_vocab() != {token: i for i, token in enumerate(published)}:
-        raise ValueError(
-            f"the tokenizer.json in {folder} has another vocabulary than the published vocab.txt beside it; "
-            "install or download the checkpoint again"
+def _normalizing(own: Tokenizer | None, vocabulary: Iterable[str]) -> dict[str, Any]:
+    """What tokenizer.json, or else the vocabulary, says of lower case and accents."""
+    if own and isinstance(own.normalizer, BertNormalizer):
+        at = own.normalizer
+        chinese = {"tokenize_chinese_chars": at.handle_chinese_chars}
+        return {"do_lower_case": at.lowercase, "strip_accents": at.strip_accents} | chinese
+    return {"do_lower_case": False} if _capitals(vocabulary)[1] > 0.05 else {}
+
+
+def _capitals(vocabulary: Iterable[str]) -> tuple[str, float]:
+    """One of the entries with a capital letter, and the share that they are: a third in bert-base-cased."""
+    stems = [stem for token in vocabulary if (stem := token.removeprefix("##")).isalpha()]
+    found = [stem for stem in stems if stem != stem.lower()]
+    return (max(found, key=len), len(found) / len(stems)) if found else ("", 0)
+
+
+def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any, own: Tokenizer) -> str:
+    """What keeps encode() from doing what the folder's tokenizer does; "" where nothing does."""
+    backend = tokenizer.backend_tokenizer
+    for each in (
+        backend,
+        own,
+    ):  # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
+        each.no_padding()
+        each.no_truncation()
+    if not isinstance(backend.model, WordPiece) or not isinstance(own.model, WordPiece):
+        return f"is of the kind {type(own.model).__name__}; bertutil reads WordPiece only, which is BERT's"
+    known = own.get_vocab() if (folder / "tokenizer.json").exists() else {}
+    if (folder / "vocab.txt").exists():
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        listed = {token: i for i, token in enumerate(lines)}
+        if known and listed != own.get_vocab(with_added_tokens=False):
+            return "has another vocabulary in tokenizer.json than in the vocab.txt beside it; remove the wrong one"
+        known |= listed | (_read_object(folder / "added_tokens.json") or {})
+    for token in (tokenizer.cls_token, tokenizer.sep_token, tokenizer.pad_token, tokenizer.unk_token):
+        if token not in known:
+            return f"has no {token or 'token for [CLS], [SEP], [PAD] or [UNK]'} in its vocabulary"
+    capital, _ = _capitals(known)
+    lowers = backend.normalizer is not None and backend.normalizer.normalize_str("A") == "a"
+    if capital and lowers and settings.get("do_lower_case") is None:
+        return (
+            f"does not say whether it keeps upper case, and its vocabulary has {capital!r}: write "
+            '{"do_lower_case": false} into its tokenizer_config.json, or true if all is to be lower case'
         )
+    added = [token.content for token in backend.get_added_tokens_decoder().values() if not token.special]
+    probes = [probe.replace("|", " ").split(" ") for probe in _PROBES] + [["the", token, "the"] for token in added]
+    texts = [probe.replace("|", "") for probe in _PROBES] + [f"the {token} the" for token in added]
+    for text, words in zip(texts, probes, strict=True):
+        pieces = backend.encode(words, is_pretokenized=True, add_special_tokens=False).ids
+        ours = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
+        for found in (backend.encode(text).ids, own.encode(text).ids):
+            if found != ours:
+                a, b = (" ".join(tokenizer.convert_ids_to_tokens(ids)) for ids in (found, ours))
+                return (
+                    f"makes {a:.200} of {text!r:.60}, and bertutil {b:.200}: its tokenizer.json has settings that a "
+                    "BertTokenizer has not, or that tokenizer_config.json contradicts; use transformers itself"
+                )
+    return ""
 
 
 def _verify(file: Path, digest: str) -> None:

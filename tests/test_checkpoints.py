@@ -128,7 +128,7 @@ def test_a_tokenizer_with_another_vocabulary_than_the_published_one_is_refused(h
     vocabulary = changed["model"]["vocab"]
     vocabulary["knight"], vocabulary["lap"] = vocabulary["lap"], vocabulary["knight"]
     file.write_text(json.dumps(changed), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"another vocabulary than the published vocab\.txt"):
+    with pytest.raises(ValueError, match=r"another vocabulary in tokenizer\.json than in the vocab\.txt"):
         bertutil.load("bert-base-uncased")
 
 

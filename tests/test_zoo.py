@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -17,6 +18,7 @@ from transformers import (
     BertForQuestionAnswering,
     BertForTokenClassification,
     BertModel,
+    BertTokenizer,
 )
 
 import bertutil
@@ -264,3 +266,206 @@ def test_files_that_hold_no_weights_are_refused(make, content):
         (folder / file).write_bytes(content)
         with pytest.raises(ValueError, match=rf"(?s)^{folder}: no weights could be read.*download the folder again"):
             bertutil.load(folder)
+
+
+# Tokenizers that are kept
+
+
+def tokens(folder, text):
+    return bertutil.encode(bertutil.load(folder), text).tokens[0][1:-1]
+
+
+def spell(word):
+    """A word that is in no small vocabulary: its letters."""
+    return [word[0], *(f"##{c}" for c in word[1:])]
+
+
+@pytest.mark.parametrize("settings", [{"do_lower_case": False}, {}, None], ids=str)
+def test_a_cased_vocabulary_is_cased_whether_or_not_its_folder_says_so(make, settings):
+    # transformers 343, biobert-pytorch 24, clinicalBERT 26
+    assert tokens(make(CASED, settings), "The Bank THE") == ["The", "Bank", *spell("THE")]
+
+
+def test_a_cased_vocabulary_that_is_said_to_be_lower_case_is_read_so(make):
+    assert tokens(make(CASED, {"do_lower_case": True}), "The Bank") == ["the", "bank"]
+
+
+def test_a_vocabulary_with_few_capitals_needs_to_say_what_it_is(make):
+    words = [*SMALL, *(a + b for a in LETTERS for b in LETTERS), "Zug"]
+    with pytest.raises(ValueError, match=r"has 'Zug': write .\"do_lower_case\": false. into its tokenizer_config"):
+        bertutil.load(make(words))
+    assert tokens(make(words, {"do_lower_case": True}), "Zug") == ["zu", "##g"]
+    assert tokens(make(words, {"do_lower_case": False}), "Zug") == ["Zug"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, "e"), ({"strip_accents": False}, "[UNK]"), ({"strip_accents": True, "do_lower_case": False}, "e")],
+    ids=str,
+)
+def test_accents_are_treated_as_the_folder_says(make, settings, expected):
+    folder = make(SMALL, settings)
+    assert tokens(folder, "é") == [expected]
+    is_right(folder, ["the bank é"])
+
+
+def test_a_chinese_vocabulary_is_read(make):
+    folder = make([*SPECIALS, *"银行河岸东京,。", *["##a", "##b", "a", "b"]])
+    assert tokens(folder, "银行 河岸。") == ["银", "行", "河", "岸", "。"]
+    is_right(folder, ["银行 河岸。", "a 银 b"])
+
+
+def test_names_of_the_tokenizer_of_the_same_kind_are_read(make):
+    for kind in ("BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "ElectraTokenizerFast"):
+        assert tokens(make(SMALL, {"tokenizer_class": kind}), "The bank") == ["the", "bank"]
+
+
+def in_tokenizer_json(folder, **parts):
+    """Give the folder a tokenizer.json of its own, and a class that leaves everything to it."""
+    vocabulary = {token: i for i, token in enumerate((folder / "vocab.txt").read_text("utf-8").split("\n")[:-1])}
+    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
+    own = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for name, part in parts.items():
+        setattr(own, name, part)
+    own.save(str(folder / "tokenizer.json"))
+    edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast", do_lower_case=None)
+    return folder
+
+
+def test_a_normalizer_of_the_folders_own_is_kept(make):
+    own = normalizers.Sequence([normalizers.NFKC(), normalizers.BertNormalizer(lowercase=False)])
+    folder = in_tokenizer_json(make(CASED), normalizer=own)
+    assert tokens(folder, "The ﬁ Bank") == ["The", "f", "##i", "Bank"]
+    is_right(folder, ["The Bank, ﬁ the."])
+
+
+def test_what_tokenizer_json_says_of_case_is_kept_and_a_contradiction_refused(make):
+    folder = in_tokenizer_json(make(CASED), normalizer=normalizers.BertNormalizer(lowercase=False))
+    edit(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
+    assert tokens(folder, "The") == ["The"]
+    edit(folder / "tokenizer_config.json", do_lower_case=True)
+    with pytest.raises(ValueError, match=r"makes .* of .*, and bertutil .*: its tokenizer\.json has settings"):
+        bertutil.load(folder)
+
+
+def test_tokens_that_were_added_are_what_they_are_for_transformers(make):
+    folder = make(rows=2)
+    tokenizer = BertTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["covid-19", "qux"])
+    tokenizer.save_pretrained(folder)
+    (folder / "vocab.txt").unlink()
+    assert len(bertutil.load(folder).tokenizer) == len(SMALL) + 2
+    is_right(folder, ["the qux bank", "a covid-19 river"])
+
+
+def test_padding_and_truncation_of_the_author_are_put_aside(make):
+    folder = in_tokenizer_json(make())
+    own = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    own.enable_padding(length=16)
+    own.enable_truncation(4)
+    own.save(str(folder / "tokenizer.json"))
+    assert tokens(folder, "the bank the bank the bank") == ["the", "bank"] * 3
+
+
+# Tokenizers that are refused by name
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}, "BertJapaneseTokenizer"),
+        ({"tokenizer_class": "AlbertTokenizer"}, "AlbertTokenizer"),
+        ({"tokenizer_class": "XLMRobertaTokenizerFast"}, "XLMRobertaTokenizerFast"),
+        ({"tokenizer_class": "OwnTokenizer"}, "OwnTokenizer"),
+        ({"auto_map": {"AutoTokenizer": [None, "own.Tokenizer"]}}, "auto_map"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize"),
+        ({"never_split": ["a-b"]}, "never_split"),
+    ],
+    ids=str,
+)
+def test_a_tokenizer_of_another_class_is_refused_by_its_name(make, settings, found):
+    with pytest.raises(ValueError, match=f"the tokenizer in .* is a .*{found}.*AutoTokenizer"):
+        bertutil.load(make(SMALL, settings))
+
+
+def test_the_class_may_stand_in_config_json(make):  # cl-tohoku/bert-japanese 24
+    folder = make()
+    edit(folder / "config.json", tokenizer_class="BertJapaneseTokenizer")
+    with pytest.raises(ValueError, match="BertJapaneseTokenizer"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (models.Unigram([(token, -1.0) for token in SMALL], unk_id=1), "Unigram"),  # sentence-transformers 1010
+        (models.BPE({token: i for i, token in enumerate(SMALL)}, []), "BPE"),
+        (models.WordLevel({token: i for i, token in enumerate(SMALL)}, "[UNK]"), "WordLevel"),
+    ],
+    ids=["Unigram", "BPE", "WordLevel"],
+)
+def test_pieces_of_another_kind_are_refused_by_its_name(make, model, kind):
+    folder = in_tokenizer_json(make(), model=model)
+    with pytest.raises(ValueError, match=f"is of the kind {kind}; bertutil reads WordPiece"):
+        bertutil.load(folder)
+
+
+def test_a_folder_with_a_sentencepiece_file_only_has_no_tokenizer_for_us(make):
+    folder = make()
+    (folder / "vocab.txt").rename(folder / "spiece.model")
+    with pytest.raises(ValueError, match=r"neither tokenizer\.json nor vocab\.txt"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"pre_tokenizer": pre_tokenizers.WhitespaceSplit()},
+        {"pre_tokenizer": pre_tokenizers.Metaspace()},
+        {
+            "normalizer": normalizers.NFKC()
+        },  # ideographs that touch are one word to it, many to us
+        {"normalizer": normalizers.Sequence([normalizers.Lowercase(), normalizers.Prepend("a")])},
+        {"post_processor": None},
+    ],
+    ids=str,
+)
+def test_settings_that_our_words_would_lose_are_refused_with_a_text_that_shows_it(make, parts):
+    with pytest.raises(ValueError, match=r"makes .* of .*, and bertutil .*: its tokenizer\.json has settings"):
+        bertutil.load(in_tokenizer_json(make(), **parts))
+
+
+def test_settings_that_berts_class_would_lose_are_refused(make):
+    folder = in_tokenizer_json(make())
+    edit(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer", do_lower_case=True)
+    own = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    for part in ({"model": own["model"] | {"max_input_chars_per_word": 20}}, {"normalizer": {"type": "NFKC"}}):
+        (folder / "tokenizer.json").write_text(json.dumps(own | part))
+        with pytest.raises(ValueError, match="that a BertTokenizer has not"):
+            bertutil.load(folder)
+
+
+def test_two_vocabularies_in_one_folder_are_refused(make):
+    folder = in_tokenizer_json(make())
+    (folder / "vocab.txt").write_text("\n".join([*SMALL[:-2], "river", "bank"]) + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"another vocabulary in tokenizer\.json than in the vocab\.txt"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize("token", ["[CLS]", "[SEP]", "[PAD]", "[UNK]"])
+def test_a_vocabulary_without_a_special_token_is_refused(make, token):
+    vocabulary = [each for each in SMALL if each != token]
+    with pytest.raises(ValueError, match=rf"has no \{token[:-1]}\] in its vocabulary"):
+        bertutil.load(make(vocabulary, rows=8))
+
+
+def test_settings_of_the_tokenizer_that_cannot_be_read_are_named(make):
+    folder = make()
+    for text in ("{", "[]"):
+        (folder / "tokenizer_config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"tokenizer_config\.json (cannot be read as JSON|holds no settings)"):
+            bertutil.load(folder)
+    (folder / "tokenizer_config.json").unlink()
+    (folder / "vocab.txt").write_bytes("[PAD]\ncafé\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="no tokenizer could be read"):
+        bertutil.load(folder)
