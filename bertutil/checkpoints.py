@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import RemoteEntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -172,8 +172,10 @@ def load(
         name = os.path.join(".", name)
     device = _choose_device(device)
     checkpoint = CATALOGUE.get(name)
-    folder = _locate(name, checkpoint)
-    config = _read_object(folder / "config.json")
+    root = _locate(name, checkpoint)
+    modules = _modules(root)
+    folder = modules[0][1] if modules else root
+    config = _read(folder / "config.json")
     if config is None:
         raise ValueError(
             f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
@@ -181,6 +183,7 @@ def load(
         )
     if problem := _config_problem(folder, config):
         raise ValueError(f"{name}: the model in {folder} {problem}")
+    sentence = _sentence_recipe(name, root, modules, config) if modules else PLAIN
     for file, digest in (checkpoint.digests if checkpoint else {}).items():
         _verify(folder / file, digest)
 
@@ -210,7 +213,7 @@ def load(
         model.pooler = None
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise ValueError(f"{name}: among the weights in {folder} are NaN or infinite ones; download it again")
-    return Bert(name, tokenizer, model.to(device).eval())
+    return Bert(name, tokenizer, model.to(device).eval(), sentence)
 
 
 def require_right_padding(bert: Bert) -> None:
@@ -267,10 +270,14 @@ def _locate(name: str, checkpoint: Checkpoint | None) -> Path:
     return _download(name, name, None)
 
 
+_EXTRAS = ("added_tokens.json", "special_tokens_map.json", "sentence_bert_config.json")  # of other people's
+
+
 def _download(name: str, hub_id: str, revision: str | None) -> Path:
     """Bring a checkpoint's files into the hub's cache and return their folder.
 
-    A pinned revision that is in the cache already costs no network call. Progress is shown by the hub's library.
+    A pinned revision that is in the cache already costs no network call. Where there is no network, a file that the
+    cache lacks counts as not there, but for config.json. Progress is shown by the hub's library.
     """
 
     def fetch(file: str) -> Path | None:
@@ -278,13 +285,32 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
             return Path(hf_hub_download(hub_id, file, revision=revision))
         except RemoteEntryNotFoundError:  # the hub answers that there is no such file
             return None
+        except LocalEntryNotFoundError:  # no network, and it is not in the cache
+            if not found:
+                raise
+            return None
 
+    found: list[Path] = []
     try:
-        config = fetch("config.json")
-        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
-            fetch(file)
-        if fetch("model.safetensors") is None:
-            fetch("pytorch_model.bin")
+        for file in ("config.json", "modules.json"):
+            if name not in CATALOGUE or file == "config.json":
+                found += filter(None, [fetch(file)])
+        modules = _modules(found[0].parent) if found else []
+        inner = [str(path.relative_to(found[0].parent)) for _, path in modules]
+        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json") + _EXTRAS * (name not in CATALOGUE):
+            fetch(Path(*inner[:1], file).as_posix())
+        for file in (
+            ["config_sentence_transformers.json", *(f"{path}/config.json" for path in inner)] if inner else []
+        ):
+            fetch(file.removeprefix("./"))
+        for file in ("model.safetensors", "pytorch_model.bin"):
+            file = Path(*inner[:1], file).as_posix()
+            if fetch(file):
+                break
+            if index := fetch(f"{file}.index.json"):
+                for shard in sorted(set(_read(index).get("weight_map", {}).values())):
+                    fetch(Path(*inner[:1], shard).as_posix())
+                break
     except OSError as error:
         raise ConnectionError(
             f"{name} is not in the local cache and could not be fetched from the hub as {hub_id!r} "
@@ -292,22 +318,85 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
             "load('path/to/folder') reads a copy that you bring along; where the files are cached elsewhere, "
             "set the environment variable HF_HOME to that folder before Python starts."
         ) from error
-    if config is None:
+    if not found:
         raise ValueError(f"{name}: the hub's {hub_id!r} has no config.json, so it is not a BERT checkpoint")
-    return config.parent
+    return found[0].parent
 
 
-def _read_object(file: Path) -> dict[str, Any] | None:
-    """What a JSON file describes; None where there is no such file."""
+def _read(file: Path, kind: type = dict) -> Any:
+    """The settings that a JSON file holds, a dict (or a list); None where there is no such file."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read as JSON ({error}); download or write it again") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{file} holds no settings, which would be a JSON object; download or write it again")
+    if not isinstance(found, kind):
+        raise ValueError(f"{file} holds no settings (no JSON {kind.__name__}); download or write it again")
     return found
+
+
+# The poolings of sentence-transformers that are ours, with the names of its settings until version 5, in its order
+_POOLING = {
+    "cls_token": "cls",
+    "max_tokens": "max",
+    "mean_tokens": "mean",
+    "mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+}
+_POOLING |= {"weightedmean_tokens": "weightedmean", "lasttoken": "lasttoken"}
+_HOW = {("cls",): "cls", ("max",): "max", ("mean",): "mean", ("lasttoken",): "last", ("mean", "max"): "mean_max"}
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    """Kind and folder of each module, where sentence-transformers wrote the folder; else an empty list."""
+    listed = _read(folder / "modules.json", list) or []
+    try:
+        if any(Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts for module in listed):
+            raise TypeError("a path out of the folder")
+        return [
+            (re.sub(r"^sentence_transformers\..*\.", "", module["type"]), folder / module["path"])
+            for module in listed
+        ]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'modules.json'} describes no modules; download or write it again") from error
+
+
+def _sentence_recipe(
+    name: str, folder: Path, modules: list[tuple[str, Path]], config: Mapping[str, Any]
+) -> SentenceRecipe:
+    """How sentence-transformers makes sentence vectors of this folder; refused where bertutil cannot."""
+    kinds, paths = zip(*modules, strict=True)
+    problem = ""
+    if kinds[:2] != ("Transformer", "Pooling") or kinds[2:] not in ((), ("Normalize",)):
+        problem = f"the modules {', '.join(kinds)} (bertutil knows Transformer, Pooling and Normalize, in this order)"
+        paths = (paths[0], folder)
+    settings, pooling = _read(paths[0] / "sentence_bert_config.json") or {}, _read(paths[1] / "config.json") or {}
+    try:
+        modes = pooling.get("pooling_mode") or [
+            m for key, m in _POOLING.items() if pooling.get(f"pooling_mode_{key}")
+        ]
+        modes = (modes,) if isinstance(modes, str) else tuple(modes or ["mean"])
+        how = "mean" if modes == ("mean_sqrt_len_tokens",) and "Normalize" in kinds else _HOW.get(modes)
+        prompts = (_read(folder / "config_sentence_transformers.json") or {}).get("prompts") or {}
+        prompts = [key for key, prompt in prompts.items() if prompt]
+        outputs = settings.get("modality_config") or {"text": {"method_output_name": "last_hidden_state"}}
+        if not problem and (how is None or not pooling):
+            problem = f"the pooling {', '.join(modes) if pooling else 'that no config.json describes'}"
+        elif not problem and prompts:
+            problem = f"prompts before the texts ({', '.join(prompts)})"
+        elif not problem and outputs["text"]["method_output_name"] != "last_hidden_state":
+            problem = f"{outputs['text']['method_output_name']}, another output of the model than its last state"
+    except (AttributeError, KeyError, TypeError) as error:
+        problem = f"settings that cannot be read ({error!r})"
+    if problem:
+        raise ValueError(
+            f"{name}: sentence-transformers makes the vectors of {folder} with {problem}, which bertutil cannot; use "
+            "that library, or remove modules.json to have the vectors of the BERT in it alone"
+        )
+    tokenizer = _read(paths[0] / "tokenizer_config.json") or {}
+    lengths = settings.get("max_seq_length"), tokenizer.get("model_max_length"), config.get("max_position_embeddings")
+    given = [length for length in lengths if isinstance(length, int)]
+    return SentenceRecipe("last", str(how), True, "Normalize" in kinds, min(given, default=None))
 
 
 _SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings"
@@ -318,6 +407,7 @@ _IGNORED = "output_attentions output_hidden_states return_dict torchscript dtype
 def _config_problem(folder: Path, config: Mapping[str, Any]) -> str:
     """What the configuration says that is no BERT as bertutil computes it; "" where there is nothing."""
     kinds = config.get("architectures") or ["BertModel"]
+    kinds = kinds if isinstance(kinds, list) else [kinds]
     if config.get("model_type", "bert") != "bert" or not all(str(kind).startswith("Bert") for kind in kinds):
         kind = config.get("model_type", "bert")
         return f"is of type {kind!r}, and bertutil reads 'bert' only (its class: {', '.join(map(str, kinds))})"
@@ -387,7 +477,7 @@ def _load_tokenizer(name: str, folder: Path, config: Mapping[str, Any]) -> BertT
             f"{name}: the folder {folder} holds no tokenizer: there is neither tokenizer.json nor vocab.txt. "
             "Write one with tokenizer.save_pretrained(folder)."
         )
-    settings = _read_object(folder / "tokenizer_config.json") or {}
+    settings = _read(folder / "tokenizer_config.json") or {}
     kind = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "BertTokenizer")
     own_code = [key for key in ("auto_map", "never_split") if settings.get(key)]
     own_code += ["do_basic_tokenize"] * (settings.get("do_basic_tokenize") is False)
@@ -444,12 +534,14 @@ def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any
         listed = {token: i for i, token in enumerate(lines)}
         if known and listed != own.get_vocab(with_added_tokens=False):
             return "has another vocabulary in tokenizer.json than in the vocab.txt beside it; remove the wrong one"
-        known |= listed | (_read_object(folder / "added_tokens.json") or {})
+        known |= listed | (_read(folder / "added_tokens.json") or {})
     for token in (tokenizer.cls_token, tokenizer.sep_token, tokenizer.pad_token, tokenizer.unk_token):
         if token not in known:
             return f"has no {token or 'token for [CLS], [SEP], [PAD] or [UNK]'} in its vocabulary"
     capital, _ = _capitals(known)
     lowers = backend.normalizer is not None and backend.normalizer.normalize_str("A") == "a"
+    if not lowers and (_read(folder / "sentence_bert_config.json") or {}).get("do_lower_case"):
+        return "keeps upper case, and its sentence_bert_config.json wants all lower case first (do_lower_case)"
     if capital and lowers and settings.get("do_lower_case") is None:
         return (
             f"does not say whether it keeps upper case, and its vocabulary has {capital!r}: write "

@@ -5,6 +5,7 @@ report stands beside a test).
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from transformers import (
 )
 
 import bertutil
+from bertutil import checkpoints
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -422,9 +424,7 @@ def test_a_folder_with_a_sentencepiece_file_only_has_no_tokenizer_for_us(make):
     [
         {"pre_tokenizer": pre_tokenizers.WhitespaceSplit()},
         {"pre_tokenizer": pre_tokenizers.Metaspace()},
-        {
-            "normalizer": normalizers.NFKC()
-        },  # ideographs that touch are one word to it, many to us
+        {"normalizer": normalizers.NFKC()},  # ideographs that touch are one word to it, many to us
         {"normalizer": normalizers.Sequence([normalizers.Lowercase(), normalizers.Prepend("a")])},
         {"post_processor": None},
     ],
@@ -469,3 +469,207 @@ def test_settings_of_the_tokenizer_that_cannot_be_read_are_named(make):
     (folder / "vocab.txt").write_bytes("[PAD]\ncafé\n".encode("latin-1"))
     with pytest.raises(ValueError, match="no tokenizer could be read"):
         bertutil.load(folder)
+
+
+# Folders that sentence-transformers wrote
+
+
+LONG = [*TEXTS, "the river, the bank! " * 3, ""]
+
+
+@pytest.fixture
+def library():
+    return pytest.importorskip("sentence_transformers")
+
+
+def written_by(library, folder, pooling, normalize=False, more=(), **options):
+    """The library's model on top of a folder, and the folder that it writes."""
+    modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    transformer = modules.Transformer(str(folder))
+    parts = [transformer, modules.Pooling(32, pooling), *more, *[modules.Normalize()] * normalize]
+    model = library.SentenceTransformer(modules=parts, device="cpu", **options)
+    model.save(str(folder / "written"))
+    return model, folder / "written"
+
+
+@pytest.mark.parametrize("normalize", [False, True], ids=["plain", "normalize"])
+@pytest.mark.parametrize(
+    "pooling", ["mean", "cls", "max", "lasttoken", ["mean", "max"], "mean_sqrt_len_tokens"], ids=str
+)
+def test_a_folder_of_sentence_transformers_gives_that_librarys_vectors(make, library, pooling, normalize):
+    # vllm 9388, sentence-transformers 153 and 318
+    model, folder = written_by(library, make(max_position_embeddings=40), pooling, normalize)
+    if pooling == "mean_sqrt_len_tokens" and not normalize:
+        with pytest.raises(ValueError, match="the pooling mean_sqrt_len_tokens, which bertutil cannot"):
+            bertutil.load(folder)
+        return
+    bert = bertutil.load(folder)
+    assert (bert.sentence.strategy, bert.sentence.specials, bert.sentence.length) == ("last", True, 40)
+    assert bert.sentence.normalize == normalize
+    expected = model.encode(LONG)
+    np.testing.assert_allclose(bertutil.embed(bert, LONG, normalize=normalize), expected, atol=2e-6)
+
+
+def test_the_length_is_that_of_the_folder_and_texts_up_to_it_agree(make, library):
+    folder = make()
+    model = library.SentenceTransformer(str(folder), device="cpu")
+    model.max_seq_length = 8
+    model.save(str(folder / "written"))
+    bert = bertutil.load(folder / "written")
+    assert bert.sentence == bertutil.checkpoints.SentenceRecipe("last", "mean", True, False, 8)
+    short, long = ["the bank the bank", "the bank " * 5]
+    assert np.abs(bertutil.embed(bert, [short]) - model.encode([short])).max() < 2e-6
+    assert np.abs(bertutil.embed(bert, [long]) - model.encode([long])).max() > 1e-3  # nothing is cut in silence
+
+
+def old_layout(folder, pooling=None, settings=None, kinds=("Transformer", "Pooling"), inner="0_Transformer"):
+    """A folder as the library wrote it until 2021: the model in a folder of its own, and poolings as yes and no."""
+    files = [file for file in folder.iterdir() if file.is_file()]
+    (folder / inner).mkdir()
+    for file in files:
+        file.rename(folder / inner / file.name)
+    (folder / "1_Pooling").mkdir()
+    values = {"word_embedding_dimension": 32, **(pooling or {"pooling_mode_mean_tokens": True})}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(values))
+    (folder / inner / "sentence_bert_config.json").write_text(json.dumps(settings or {"max_seq_length": 128}))
+    paths = [inner, "1_Pooling", *(f"{i}_{kind}" for i, kind in enumerate(kinds[2:], 2))]
+    modules = [
+        {"path": path, "type": f"sentence_transformers.models.{k}"} for path, k in zip(paths, kinds, strict=True)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "config.json").write_text('{"__version__": "0.2.0"}')
+    return folder
+
+
+def test_the_layout_of_2019_with_the_model_in_a_folder_of_its_own_is_read(make):
+    plain = bertutil.load(make())
+    expected = bertutil.embed(plain, TEXTS, strategy="last", specials=True, how="cls")
+    bert = bertutil.load(old_layout(make(), {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}))
+    assert (bert.sentence.how, bert.sentence.length) == ("cls", 128)
+    np.testing.assert_array_equal(bertutil.embed(bert, TEXTS), expected)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pooling", "settings", "found"),
+    [
+        (("Transformer", "Pooling", "Dense"), None, None, "the modules Transformer, Pooling, Dense"),
+        (("Transformer", "WeightedLayerPooling", "Pooling"), None, None, "WeightedLayerPooling"),
+        (("Transformer", "Pooling", "Normalize", "Dense"), None, None, "Normalize, Dense"),
+        (("Transformer", "Pooling", "LSTM"), None, None, "LSTM"),
+        (None, {"pooling_mode_weightedmean_tokens": True}, None, "the pooling weightedmean"),
+        (None, {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": True}, None, "the pooling max, mean"),
+        (None, {"pooling_mode": 5}, None, "settings that cannot be read"),
+        (None, None, {"modality_config": {"text": {"method_output_name": "logits"}}}, "logits, another output"),
+    ],
+    ids=str,
+)
+def test_what_we_cannot_do_of_sentence_transformers_is_refused_by_name(make, kinds, pooling, settings, found):
+    folder = old_layout(make(), pooling, settings, kinds or ("Transformer", "Pooling"))
+    with pytest.raises(
+        ValueError, match=f"{folder}: sentence-transformers makes .* with .*{found}.*, which bertutil cannot"
+    ):
+        bertutil.load(folder)
+
+
+def test_prompts_are_refused_by_name_and_empty_ones_are_none(make):
+    folder = old_layout(make())
+    (folder / "config_sentence_transformers.json").write_text('{"prompts": {"query": "", "document": ""}}')
+    bertutil.load(folder)
+    (folder / "config_sentence_transformers.json").write_text('{"prompts": {"query": "query: ", "document": ""}}')
+    with pytest.raises(ValueError, match=r"prompts before the texts \(query\)"):
+        bertutil.load(folder)
+
+
+def test_lower_case_that_the_tokenizer_does_not_make_is_refused(make):
+    folder = old_layout(make(CASED, {"do_lower_case": False}), settings={"do_lower_case": True})
+    with pytest.raises(ValueError, match="wants all lower case"):
+        bertutil.load(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[5]", '[{"path": ""}]', '[{"type": "a.Transformer", "path": "../x"}]'])
+def test_modules_that_cannot_be_read_are_named(make, text):
+    folder = make()
+    (folder / "modules.json").write_text(text)
+    with pytest.raises(ValueError, match=r"modules\.json"):
+        bertutil.load(folder)
+
+
+def test_minilm_and_its_folder_give_equal_vectors(bert):
+    folder = bert.model.name_or_path
+    other = bertutil.load(folder)
+    assert (other.name, other.sentence) == (folder, bert.sentence)
+    np.testing.assert_array_equal(bertutil.embed(other, TEXTS), bertutil.embed(bert, TEXTS))
+
+
+def test_a_trained_copy_keeps_the_recipe(make):
+    from bertutil.fine_tuning import trainable_copy
+
+    bert = bertutil.load(old_layout(make()))
+    assert trainable_copy(bert).sentence == bert.sentence
+
+
+# From the hub, laid out on disk
+
+
+@pytest.fixture
+def hub(tmp_path_factory, monkeypatch):
+    """A hub's cache that holds folders under a name; what was asked of the hub."""
+    cache, asked = tmp_path_factory.mktemp("hub"), []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    own = checkpoints.hf_hub_download
+
+    def download(hub_id, file, **options):
+        asked.append(file)
+        return own(hub_id, file, **options)
+
+    monkeypatch.setattr(checkpoints, "hf_hub_download", download)
+
+    def keep(folder, hub_id):
+        repository = cache / f"models--{hub_id.replace('/', '--')}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("1" * 40)
+        shutil.copytree(folder, repository / "snapshots" / ("1" * 40))
+        return asked
+
+    return keep
+
+
+def test_the_hubs_folder_and_the_same_folder_by_path_are_equal(make, hub):
+    folder = old_layout(make())
+    BertModel.from_pretrained(folder / "0_Transformer").save_pretrained(
+        folder / "0_Transformer", max_shard_size="20KB"
+    )
+    (folder / "0_Transformer" / "model.safetensors").unlink()
+    asked = hub(folder, "owner/name")
+    one, two = bertutil.load("owner/name"), bertutil.load(folder)
+    assert one.sentence == two.sentence
+    np.testing.assert_array_equal(bertutil.embed(one, TEXTS), bertutil.embed(two, TEXTS))
+    needed = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert needed <= set(asked)
+    assert {f"0_Transformer/{name}" for name in ("added_tokens.json", "special_tokens_map.json")} <= set(asked)
+
+
+def test_a_plain_bert_on_the_hub_is_asked_for_what_loading_needs(make, hub):
+    folder = make(SMALL, {"do_lower_case": True})
+    asked = hub(folder, "owner/plain")
+    assert bertutil.load("owner/plain").sentence == checkpoints.PLAIN
+    assert {"config.json", "modules.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json"} <= set(asked)
+    assert {"added_tokens.json", "special_tokens_map.json", "model.safetensors"} <= set(asked)
+    assert "pytorch_model.bin" not in asked
+
+
+def test_shards_of_a_pytorch_file_are_asked_for(make, hub):
+    folder = make()
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(weights)
+    for i, part in enumerate((names[:9], names[9:])):
+        torch.save({key: weights[key] for key in part}, folder / f"pytorch_model-{i}.bin")
+    places = {key: f"pytorch_model-{int(key in names[9:])}.bin" for key in names}
+    index = {"metadata": {"total_size": 1}, "weight_map": places}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    asked = hub(folder, "owner/bins")
+    assert bertutil.load("owner/bins").n_layers == 3
+    assert {"pytorch_model-0.bin", "pytorch_model-1.bin"} <= set(asked)
