@@ -162,9 +162,13 @@ def load(
     lies in a Python package and needs no network. `device`: as torch names it, or "auto", which is a GPU ("cuda")
     where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices.
 
-    Raises ValueError for an unknown name, a GPU that torch does not find, a file with a wrong digest, a folder
-    without a BERT checkpoint and a tokenizer that does not fit the model; ConnectionError where the hub is needed
-    and cannot be reached.
+    A folder that sentence-transformers wrote (modules.json) says how its sentence vectors are made: bert.sentence,
+    which embed() follows. Up to its length they are that library's, in direction, and with normalize=True in every
+    number where it has a Normalize module; a longer text is not cut.
+
+    Raises ValueError for an unknown name, a GPU that torch does not find, a file with a wrong digest, and a folder
+    that is no BERT encoder with a WordPiece tokenizer: what config.json, the weights, the tokenizer or modules.json
+    say that would be lost is named. ConnectionError where the hub is needed and cannot be reached.
     """
     given = name or os.environ.get("BERTUTIL_MODEL") or "minilm"
     name = os.fspath(given)
@@ -299,10 +303,10 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
         inner = [str(path.relative_to(found[0].parent)) for _, path in modules]
         for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json") + _EXTRAS * (name not in CATALOGUE):
             fetch(Path(*inner[:1], file).as_posix())
-        for file in (
-            ["config_sentence_transformers.json", *(f"{path}/config.json" for path in inner)] if inner else []
-        ):
+        for file in (f"{path}/config.json" for path in inner):
             fetch(file.removeprefix("./"))
+        if inner:
+            fetch("config_sentence_transformers.json")
         for file in ("model.safetensors", "pytorch_model.bin"):
             file = Path(*inner[:1], file).as_posix()
             if fetch(file):
@@ -342,8 +346,9 @@ _POOLING = {
     "max_tokens": "max",
     "mean_tokens": "mean",
     "mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "weightedmean_tokens": "weightedmean",
+    "lasttoken": "lasttoken",
 }
-_POOLING |= {"weightedmean_tokens": "weightedmean", "lasttoken": "lasttoken"}
 _HOW = {("cls",): "cls", ("max",): "max", ("mean",): "mean", ("lasttoken",): "last", ("mean", "max"): "mean_max"}
 
 

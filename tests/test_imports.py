@@ -31,7 +31,7 @@ MODULES = [
     "bertutil.cli",
     "bertutil.__main__",
 ]
-MAX_LINES = 3520
+MAX_LINES = 3640
 
 # The one place outside the course that names a module of it: the command line looks its commands up there
 COMMANDS = ("bertutil.cli", "COMMANDS")
