@@ -5,22 +5,22 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from pickle import UnpicklingError
+from threading import Lock
 from typing import Any
 
-import platformdirs
 import torch
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import RemoteEntryNotFoundError
-from safetensors import SafetensorError
+from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
 from torch import nn
-from transformers import BertModel, BertTokenizer
+from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
 
@@ -95,8 +95,8 @@ class Bert:
     `sentence`: how its sentence vectors are meant to be made; where it is not given, what the catalogue says of the
     name, else what suits a plain BERT.
 
-    Raises ValueError where the tokenizer's vocabulary and the model's embedding table differ in size
-    (BertTokenizer(vocab_file=...), for one, quietly makes a vocabulary of five tokens).
+    Raises ValueError where the model's embedding table is too short for the tokenizer's ids (one that is longer was
+    padded), and where the tokenizer knows special tokens only, as that of BertTokenizer(vocab_file=...) does.
     """
 
     name: str
@@ -108,10 +108,11 @@ class Bert:
         """Refuse parts that do not fit."""
         if self.sentence is PLAIN and self.name in CATALOGUE:
             object.__setattr__(self, "sentence", CATALOGUE[self.name].sentence)
-        if len(self.tokenizer) != self.model.config.vocab_size:
+        ids, size = self.tokenizer.get_vocab(), self.model.config.vocab_size
+        if max(ids.values()) >= size or ids.keys() <= set(self.tokenizer.all_special_tokens):
             raise ValueError(
-                f"{self.name}: the tokenizer knows {len(self.tokenizer):,} tokens and the model has vectors for "
-                f"{self.model.config.vocab_size:,}; take both from the same checkpoint"
+                f"{self.name}: the tokenizer knows {len(ids):,} tokens, with ids up to {max(ids.values()):,}, and "
+                f"the model has {size:,} vectors for them; take both from the same checkpoint"
             )
 
     @property
@@ -160,54 +161,67 @@ def load(
 ) -> Bert:
     """Load a BERT checkpoint, ready for use: in evaluation mode, in the `dtype` and on the `device` asked for.
 
-    `name` is a name of CATALOGUE, a folder, or a hub id such as "owner/name"; None takes the environment
-    variable BERTUTIL_MODEL, else "minilm". The default checkpoint lies in a Python package and needs no network.
-    `device`: as torch names it, or "auto", which is a GPU ("cuda") where torch finds one, else the CPU. The vectors
-    differ by some 1e-5 between devices.
+    `name` is a name of CATALOGUE, a folder (one that is called like a name of CATALOGUE: "./minilm"), or a hub id
+    such as "owner/name"; None takes the environment variable BERTUTIL_MODEL, else "minilm". The default checkpoint
+    lies in a Python package and needs no network. `device`: as torch names it, or "auto", which is a GPU ("cuda")
+    where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices.
 
-    Raises ValueError for an unknown name, a GPU that torch does not find, a file with a wrong digest, a folder
-    without a BERT checkpoint and a tokenizer that does not fit the model; ConnectionError where the hub is needed
-    and cannot be reached.
+    A folder that sentence-transformers wrote (modules.json) says how its sentence vectors are made: bert.sentence,
+    which embed() follows. Up to its length they are that library's, in direction, and with normalize=True in every
+    number where it has a Normalize module; a longer text is not cut.
+
+    Raises ValueError for an unknown name, a GPU that torch does not find, a file with a wrong digest, and a folder
+    that is no BERT encoder with a WordPiece tokenizer: what config.json, the weights, the tokenizer or modules.json
+    say that would be lost is named. ConnectionError where the hub is needed and cannot be reached.
     """
-    name = os.fspath(name or os.environ.get("BERTUTIL_MODEL") or "minilm")
+    given = name or os.environ.get("BERTUTIL_MODEL") or "minilm"
+    name = os.fspath(given)
+    if isinstance(given, os.PathLike) and name in CATALOGUE and Path(name).is_dir():
+        name = os.path.join(".", name)
     device = _choose_device(device)
-    checkpoint = None if Path(name).is_dir() else CATALOGUE.get(name)
-    folder = _locate(name, checkpoint)
-    config = _read_config(name, folder)
-    if config.get("model_type") != "bert":
+    checkpoint = CATALOGUE.get(name)
+    root = _locate(name, checkpoint)
+    modules = _modules(root)
+    folder = modules[0][1] if modules else root
+    config = _read(folder / "config.json")
+    if config is None:
         raise ValueError(
-            f"{name}: the model in {folder} is of type {config.get('model_type')!r}, and bertutil reads 'bert' only"
+            f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
+            "Give the folder that model.save_pretrained() and tokenizer.save_pretrained() wrote to."
         )
+    if problem := _config_problem(folder, config):
+        raise ValueError(f"{name}: the model in {folder} {problem}")
+    sentence = _sentence_recipe(name, root, modules, config) if modules else PLAIN
     for file, digest in (checkpoint.digests if checkpoint else {}).items():
         _verify(folder / file, digest)
 
     with _quiet():
-        tokenizer = _load_tokenizer(name, folder)
-        if checkpoint and "vocab.txt" in checkpoint.digests:
-            _compare_vocabulary(tokenizer, folder)
+        tokenizer = _load_tokenizer(name, folder, config)
         try:
             loaded: Any = BertModel.from_pretrained(
                 folder,
+                config=BertConfig.from_dict(
+                    {key: value for key, value in config.items() if key not in _IGNORED.split()}
+                ),
                 dtype=dtype,
                 attn_implementation=attention,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are in the report
                 local_files_only=True,
             )
-        except (OSError, SafetensorError, UnpicklingError) as error:
-            raise ValueError(f"{name}: no weights could be read from {folder} ({error})") from error
+        except Exception as error:  # of any class, for a broken configuration or file
+            raise ValueError(
+                f"{name}: no weights could be read from {folder} as its config.json describes them "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:160]}); download the folder again, or "
+                "correct what is named here"
+            ) from error
     model, report = loaded
-    if report["mismatched_keys"]:
-        raise ValueError(
-            f"{name}: the weights in {folder} have other shapes than its config.json says, among them "
-            f"{min(map(str, report['mismatched_keys']))}; take both from the same checkpoint"
-        )
-    missing = sorted(report["missing_keys"])
-    if any(not key.startswith("pooler.") for key in missing):
-        raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
-    if missing:  # a checkpoint saved without a pooler: better none than a random one
+    _check_report(name, folder, report)
+    if report["missing_keys"]:  # a checkpoint saved without a pooler: better none than a random one
         model.pooler = None
-    return Bert(name, tokenizer, model.to(device).eval())
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise ValueError(f"{name}: among the weights in {folder} are NaN or infinite ones; download it again")
+    return Bert(name, tokenizer, model.to(device).eval(), sentence)
 
 
 def require_right_padding(bert: Bert) -> None:
@@ -264,10 +278,14 @@ def _locate(name: str, checkpoint: Checkpoint | None) -> Path:
     return _download(name, name, None)
 
 
+_EXTRAS = ("added_tokens.json", "special_tokens_map.json", "sentence_bert_config.json")  # of other people's
+
+
 def _download(name: str, hub_id: str, revision: str | None) -> Path:
     """Bring a checkpoint's files into the hub's cache and return their folder.
 
-    A pinned revision that is in the cache already costs no network call. Progress is shown by the hub's library.
+    A pinned revision that is in the cache already costs no network call. Where there is no network, a file that the
+    cache lacks counts as not there, but for config.json. Progress is shown by the hub's library.
     """
 
     def fetch(file: str) -> Path | None:
@@ -275,13 +293,32 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
             return Path(hf_hub_download(hub_id, file, revision=revision))
         except RemoteEntryNotFoundError:  # the hub answers that there is no such file
             return None
+        except LocalEntryNotFoundError:  # no network, and it is not in the cache
+            if not found:
+                raise
+            return None
 
+    found: list[Path] = []
     try:
-        config = fetch("config.json")
-        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
-            fetch(file)
-        if fetch("model.safetensors") is None:
-            fetch("pytorch_model.bin")
+        for file in ("config.json", "modules.json"):
+            if name not in CATALOGUE or file == "config.json":
+                found += filter(None, [fetch(file)])
+        modules = _modules(found[0].parent) if found else []
+        inner = [str(path.relative_to(found[0].parent)) for _, path in modules]
+        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json") + _EXTRAS * (name not in CATALOGUE):
+            fetch(Path(*inner[:1], file).as_posix())
+        for file in (f"{path}/config.json" for path in inner):
+            fetch(file.removeprefix("./"))
+        if inner:
+            fetch("config_sentence_transformers.json")
+        for file in ("model.safetensors", "pytorch_model.bin"):
+            file = Path(*inner[:1], file).as_posix()
+            if fetch(file):
+                break
+            if index := fetch(f"{file}.index.json"):
+                for shard in sorted(set(_read(index).get("weight_map", {}).values())):
+                    fetch(Path(*inner[:1], shard).as_posix())
+                break
     except OSError as error:
         raise ConnectionError(
             f"{name} is not in the local cache and could not be fetched from the hub as {hub_id!r} "
@@ -289,92 +326,279 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
             "load('path/to/folder') reads a copy that you bring along; where the files are cached elsewhere, "
             "set the environment variable HF_HOME to that folder before Python starts."
         ) from error
-    if config is None:
+    if not found:
         raise ValueError(f"{name}: the hub's {hub_id!r} has no config.json, so it is not a BERT checkpoint")
-    return config.parent
+    return found[0].parent
 
 
-def _read_config(name: str, folder: Path) -> dict[str, object]:
+def _read(file: Path, kind: type = dict) -> Any:
+    """The settings that a JSON file holds, a dict (or a list); None where there is no such file."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} cannot be read as JSON ({error}); download or write it again") from error
+    if not isinstance(found, kind):
+        raise ValueError(f"{file} holds no settings (no JSON {kind.__name__}); download or write it again")
+    return found
+
+
+# The poolings of sentence-transformers that are ours, with the names of its settings until version 5, in its order
+_POOLING = {
+    "cls_token": "cls",
+    "max_tokens": "max",
+    "mean_tokens": "mean",
+    "mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "weightedmean_tokens": "weightedmean",
+    "lasttoken": "lasttoken",
+}
+_HOW = {("cls",): "cls", ("max",): "max", ("mean",): "mean", ("lasttoken",): "last", ("mean", "max"): "mean_max"}
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    """Kind and folder of each module, where sentence-transformers wrote the folder; else an empty list."""
+    listed = _read(folder / "modules.json", list) or []
+    try:
+        if any(Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts for module in listed):
+            raise TypeError("a path out of the folder")
+        return [
+            (re.sub(r"^sentence_transformers\..*\.", "", module["type"]), folder / module["path"])
+            for module in listed
+        ]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / 'modules.json'} describes no modules; download or write it again") from error
+
+
+def _sentence_recipe(
+    name: str, folder: Path, modules: list[tuple[str, Path]], config: Mapping[str, Any]
+) -> SentenceRecipe:
+    """How sentence-transformers makes sentence vectors of this folder; refused where bertutil cannot."""
+    kinds, paths = zip(*modules, strict=True)
+    problem = ""
+    if kinds[:2] != ("Transformer", "Pooling") or kinds[2:] not in ((), ("Normalize",)):
+        problem = f"the modules {', '.join(kinds)} (bertutil knows Transformer, Pooling and Normalize, in this order)"
+        paths = (paths[0], folder)
+    settings, pooling = _read(paths[0] / "sentence_bert_config.json") or {}, _read(paths[1] / "config.json") or {}
+    try:
+        modes = pooling.get("pooling_mode") or [
+            m for key, m in _POOLING.items() if pooling.get(f"pooling_mode_{key}")
+        ]
+        modes = (modes,) if isinstance(modes, str) else tuple(modes or ["mean"])
+        how = "mean" if modes == ("mean_sqrt_len_tokens",) and "Normalize" in kinds else _HOW.get(modes)
+        prompts = (_read(folder / "config_sentence_transformers.json") or {}).get("prompts") or {}
+        prompts = [key for key, prompt in prompts.items() if prompt]
+        outputs = settings.get("modality_config") or {"text": {"method_output_name": "last_hidden_state"}}
+        if not problem and (how is None or not pooling):
+            problem = f"the pooling {', '.join(modes) if pooling else 'that no config.json describes'}"
+        elif not problem and prompts:
+            problem = f"prompts before the texts ({', '.join(prompts)})"
+        elif not problem and outputs["text"]["method_output_name"] != "last_hidden_state":
+            problem = f"{outputs['text']['method_output_name']}, another output of the model than its last state"
+    except (AttributeError, KeyError, TypeError) as error:
+        problem = f"settings that cannot be read ({error!r})"
+    if problem:
         raise ValueError(
-            f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
-            "Give the folder that model.save_pretrained() and tokenizer.save_pretrained() wrote to."
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{name}: {folder / 'config.json'} is not valid JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{name}: {folder / 'config.json'} is no configuration of a model")
-    return config
+            f"{name}: sentence-transformers makes the vectors of {folder} with {problem}, which bertutil cannot; use "
+            "that library, or remove modules.json to have the vectors of the BERT in it alone"
+        )
+    tokenizer = _read(paths[0] / "tokenizer_config.json") or {}
+    lengths = settings.get("max_seq_length"), tokenizer.get("model_max_length"), config.get("max_position_embeddings")
+    given = [length for length in lengths if isinstance(length, int)]
+    return SentenceRecipe("last", str(how), True, "Normalize" in kinds, min(given, default=None))
 
 
-def _load_tokenizer(name: str, folder: Path) -> BertTokenizer:
-    if not any((folder / file).exists() for file in ("tokenizer.json", "vocab.txt")):
+_SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings"
+# What a call returns, how it spares memory, and what load() is told: none of it changes a vector
+_IGNORED = "output_attentions output_hidden_states return_dict torchscript dtype torch_dtype chunk_size_feed_forward"
+
+
+def _config_problem(folder: Path, config: Mapping[str, Any]) -> str:
+    """What the configuration says that is no BERT as bertutil computes it; "" where there is nothing."""
+    kinds = config.get("architectures") or ["BertModel"]
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if config.get("model_type", "bert") != "bert" or not all(str(kind).startswith("Bert") for kind in kinds):
+        kind = config.get("model_type", "bert")
+        return f"is of type {kind!r}, and bertutil reads 'bert' only (its class: {', '.join(map(str, kinds))})"
+    if "auto_map" in config:
+        return "needs code of its own ('auto_map' in its config.json), which bertutil does not run"
+    if config.get("quantization_config"):
+        return "has quantized weights ('quantization_config' in its config.json); give the folder in full precision"
+    if config.get("position_embedding_type", "absolute") not in (None, "absolute"):
+        kind = config["position_embedding_type"]
+        return f"has positions of the type {kind!r}, and bertutil computes 'absolute' ones only"
+    for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
+        if config.get(key):
+            return (
+                f"is a decoder ({key!r} in its config.json), and bertutil reads encoders; if it is one, set it false"
+            )
+    if (folder / "adapter_config.json").exists():
+        return "comes with an adapter (adapter_config.json); merge it into the weights, and save these"
+    for key in (*_SIZES.split(), "type_vocab_size"):
+        value = config.get(key, 1)
+        if type(value) is not int or value < 1:
+            return f"cannot be: {key} in its config.json is {value!r}, and must be a whole number from 1 on"
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+        return f"cannot be: layer_norm_eps in its config.json is {epsilon!r}, and must be a small number above 0"
+    return ""
+
+
+# Parts of the model that stand on top of it, and what old versions of the library saved beside the weights
+_HEADS = re.compile(r"(cls|classifier|qa_outputs|lm_head|score|crf)\.|(\w+\.)?embeddings\.(position|token_type)_ids$")
+
+
+def _check_report(name: str, folder: Path, report: Mapping[str, Any]) -> None:
+    """Refuse a file of weights that is not what the configuration describes, head aside."""
+    if report["mismatched_keys"]:
+        raise ValueError(
+            f"{name}: the weights in {folder} have other shapes than its config.json says, among them "
+            f"{min(map(str, report['mismatched_keys']))}; take both from the same checkpoint"
+        )
+    missing = sorted(report["missing_keys"])
+    if any(not key.startswith("pooler.") for key in missing):
+        raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
+    extra = sorted(key for key in report["unexpected_keys"] if not _HEADS.match(key))
+    if extra or report["error_msgs"]:
+        raise ValueError(
+            f"{name}: the weights in {folder} hold {len(extra)} more than the BertModel of its config.json has a "
+            f"place for: {', '.join([*extra[:3], *report['error_msgs']])} ...; without them the vectors would be "
+            "another model's. Take both from the same checkpoint, of BERT's own architecture."
+        )
+
+
+# Classes that cut words into pieces as BERT's does, and those that leave everything to tokenizer.json
+_TOKENIZERS = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "PreTrainedTokenizer", "TokenizersBackend"]
+# Texts on which tokenizers differ: case, accents, scripts, controls. "|" stands between two words that touch.
+_PROBES = (
+    "The Naïve Café|, THE BANK|. İSTANBUL don't 3,141.59|%",
+    "東|京|大|学 は 한국어 Привет Ελλάδα हिन्दी เมือง",
+    "ﬁn ½ e\u0301 a\u200bb x\u00adlong Straße ☃ 🙂",
+    "w" * 99 + " " + "ab" * 101,
+)
+
+
+def _load_tokenizer(name: str, folder: Path, config: Mapping[str, Any]) -> BertTokenizer:
+    """The tokenizer that the folder describes, where encode() can do what it does; refused where it cannot."""
+    file = folder / "tokenizer.json"
+    if not any(each.exists() for each in (file, folder / "vocab.txt")):
         raise ValueError(
             f"{name}: the folder {folder} holds no tokenizer: there is neither tokenizer.json nor vocab.txt. "
             "Write one with tokenizer.save_pretrained(folder)."
         )
+    settings = _read(folder / "tokenizer_config.json") or {}
+    kind = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "BertTokenizer")
+    own_code = [key for key in ("auto_map", "never_split") if settings.get(key)]
+    own_code += ["do_basic_tokenize"] * (settings.get("do_basic_tokenize") is False)
+    if kind.removesuffix("Fast") not in _TOKENIZERS or own_code:
+        raise ValueError(
+            f"{name}: the tokenizer in {folder} is a {', with '.join([kind, *own_code])}; bertutil reads BERT's "
+            "WordPiece only, so use transformers' AutoTokenizer and BertModel themselves"
+        )
     try:
-        tokenizer: BertTokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
+        own = Tokenizer.from_file(str(file)) if file.exists() else None
+        known = own.get_vocab() if own else dict.fromkeys((folder / "vocab.txt").read_text("utf-8").split("\n"))
+        unsaid = {key: value for key, value in _normalizing(own, known).items() if settings.get(key) is None}
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, config=BertConfig(), local_files_only=True, trust_remote_code=False, **unsaid
+        )
+        own = own or Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     except Exception as error:  # the tokenizers library has no class of its own for a file that it cannot read
         raise ValueError(f"{name}: no tokenizer could be read from {folder} ({error!r})") from error
-    # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.no_truncation()
+    if problem := _tokenizer_problem(folder, settings, tokenizer, own):
+        raise ValueError(f"{name}: the tokenizer in {folder} {problem}")
     return tokenizer
 
 
-def _compare_vocabulary(tokenizer: BertTokenizer, folder: Path) -> None:
-    """The tokenizer comes from tokenizer.json, which has no published digest; vocab.txt, which has one, vouches."""
-    published = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    if tokenizer.get_vocab() != {token: i for i, token in enumerate(published)}:
-        raise ValueError(
-            f"the tokenizer.json in {folder} has another vocabulary than the published vocab.txt beside it; "
-            "install or download the checkpoint again"
+def _normalizing(own: Tokenizer | None, vocabulary: Iterable[str]) -> dict[str, Any]:
+    """What tokenizer.json, or else the vocabulary, says of lower case and accents."""
+    if own and isinstance(own.normalizer, BertNormalizer):
+        at = own.normalizer
+        chinese = {"tokenize_chinese_chars": at.handle_chinese_chars}
+        return {"do_lower_case": at.lowercase, "strip_accents": at.strip_accents} | chinese
+    return {"do_lower_case": False} if _capitals(vocabulary)[1] > 0.05 else {}
+
+
+def _capitals(vocabulary: Iterable[str]) -> tuple[str, float]:
+    """One of the entries with a capital letter, and the share that they are: a third in bert-base-cased."""
+    stems = [stem for token in vocabulary if (stem := token.removeprefix("##")).isalpha()]
+    found = [stem for stem in stems if stem != stem.lower()]
+    return (max(found, key=len), len(found) / len(stems)) if found else ("", 0)
+
+
+def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any, own: Tokenizer) -> str:
+    """What keeps encode() from doing what the folder's tokenizer does; "" where nothing does."""
+    backend = tokenizer.backend_tokenizer
+    for each in (
+        backend,
+        own,
+    ):  # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
+        each.no_padding()
+        each.no_truncation()
+    if not isinstance(backend.model, WordPiece) or not isinstance(own.model, WordPiece):
+        return f"is of the kind {type(own.model).__name__}; bertutil reads WordPiece only, which is BERT's"
+    known = own.get_vocab() if (folder / "tokenizer.json").exists() else {}
+    if (folder / "vocab.txt").exists():
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        listed = {token: i for i, token in enumerate(lines)}
+        if known and listed != own.get_vocab(with_added_tokens=False):
+            return "has another vocabulary in tokenizer.json than in the vocab.txt beside it; remove the wrong one"
+        known |= listed | (_read(folder / "added_tokens.json") or {})
+    for token in (tokenizer.cls_token, tokenizer.sep_token, tokenizer.pad_token, tokenizer.unk_token):
+        if token not in known:
+            return f"has no {token or 'token for [CLS], [SEP], [PAD] or [UNK]'} in its vocabulary"
+    capital, _ = _capitals(known)
+    lowers = backend.normalizer is not None and backend.normalizer.normalize_str("A") == "a"
+    if not lowers and (_read(folder / "sentence_bert_config.json") or {}).get("do_lower_case"):
+        return "keeps upper case, and its sentence_bert_config.json wants all lower case first (do_lower_case)"
+    if capital and lowers and settings.get("do_lower_case") is None:
+        return (
+            f"does not say whether it keeps upper case, and its vocabulary has {capital!r}: write "
+            '{"do_lower_case": false} into its tokenizer_config.json, or true if all is to be lower case'
         )
+    added = [token.content for token in backend.get_added_tokens_decoder().values() if not token.special]
+    probes = [probe.replace("|", " ").split(" ") for probe in _PROBES] + [["the", token, "the"] for token in added]
+    texts = [probe.replace("|", "") for probe in _PROBES] + [f"the {token} the" for token in added]
+    for text, words in zip(texts, probes, strict=True):
+        pieces = backend.encode(words, is_pretokenized=True, add_special_tokens=False).ids
+        ours = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
+        for found in (backend.encode(text).ids, own.encode(text).ids):
+            if found != ours:
+                a, b = (" ".join(tokenizer.convert_ids_to_tokens(ids)) for ids in (found, ours))
+                return (
+                    f"makes {a:.200} of {text!r:.60}, and bertutil {b:.200}: its tokenizer.json has settings that a "
+                    "BertTokenizer has not, or that tokenizer_config.json contradicts; use transformers itself"
+                )
+    return ""
 
 
 def _verify(file: Path, digest: str) -> None:
-    """Refuse a file whose sha256 is not the published one.
-
-    A file found good is remembered by path, size and time of change, so that later loads need not read it again.
-    """
-    memory = platformdirs.user_cache_path("bertutil") / "verified.json"
+    """Refuse a file whose sha256 is not the published one."""
     try:
-        verified = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        verified = {}
-    try:
-        status = file.stat()
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise ValueError(f"{file} is missing; install or download the checkpoint again") from None
-    key, state = str(file.resolve()), [digest, status.st_size, status.st_mtime_ns]
-    if verified.get(key) == state:
-        return
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != digest:
         raise ValueError(
             f"{file} is not the published file: its sha256 is {found}, expected {digest}. It is damaged or was "
             "changed; install or download the checkpoint again, or load its folder by path if you trust it."
         )
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(json.dumps(verified | {key: state}), encoding="utf-8")
-    except OSError:
-        pass  # a read-only home: the next load checks again
+
+
+_QUIET = Lock()  # one thread at a time: what it mutes is the process's
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers' "Loading weights" bar and load report out of a notebook; restore them afterwards."""
-    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity(logging.CRITICAL)
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bar:
-            transformers_logging.enable_progress_bar()
+    with _QUIET:
+        level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity(logging.CRITICAL)
+        transformers_logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(level)
+            if bar:
+                transformers_logging.enable_progress_bar()

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from tokenizers import Tokenizer
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from bertutil.checkpoints import Bert
+from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.folder import (
     GrowingFile,
     Lines,
@@ -246,7 +246,9 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     """Everything that the vectors depend on, and the checkpoint's name."""
     bert = recipe.bert
     return {
-        "model": str(Path(bert.name).resolve()) if Path(bert.name).is_dir() else bert.name,
+        "model": bert.name
+        if bert.name in CATALOGUE or not Path(bert.name).is_dir()
+        else str(Path(bert.name).resolve()),
         "checkpoint": checkpoint_digest(bert),
         "dtype": str(bert.model.dtype).removeprefix("torch."),
         "device": bert.model.device.type,

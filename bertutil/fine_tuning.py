@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -123,7 +123,7 @@ def trainable_copy(bert: Bert, layers: int | None = None) -> Bert:
         below = [bert.model.embeddings, *bert.model.encoder.layer[: bert.n_layers - layers]]
     # deepcopy takes what it finds in this table instead of copying it
     shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for part in below for p in part.parameters()}
-    return Bert(bert.name, bert.tokenizer, copy.deepcopy(bert.model, shared))
+    return replace(bert, model=copy.deepcopy(bert.model, shared))
 
 
 def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:

@@ -257,12 +257,6 @@ def check_write_access() -> Iterator[Result]:
         places.append((Path(jupyter_runtime_dir()), "JupyterLab keeps its state there", grave, home))
     except ImportError:
         pass  # the check of the kernel says so
-    try:
-        from platformdirs import user_cache_path
-
-        places.append((user_cache_path("bertutil"), "a checkpoint is checked anew at each start", WARNING, home))
-    except ImportError:
-        pass  # the check of the packages says so
     hub = (_hub_folder(), "nothing can be fetched from the hub", WARNING, "set HF_HOME to a folder that is")
     places.append(hub)
     failed = False
