@@ -89,7 +89,7 @@ def train_cls(
     groups = torch.arange(len(labels)).view(-1, together)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        head = nn.Linear(bert.hidden_size, n_classes).to(bert.model.device)
+        head = nn.Linear(bert.hidden_size, n_classes, dtype=torch.float32).to(bert.model.device)
         trained = trainable_copy(bert, layers)
         model: Any = trained.model.float().train()
         parameters = [p for p in (*model.parameters(), *head.parameters()) if p.requires_grad]

@@ -212,10 +212,10 @@ class _Tagger(nn.Module):
     def __init__(self, standard: Callable[[Tensor], Tensor], shape: Sequence[int], hidden: int, n_tags: int) -> None:
         super().__init__()
         self.standard = standard
-        self.mix = nn.Parameter(torch.zeros(shape[0] if len(shape) == 2 else 0))
-        self.gamma = nn.Parameter(torch.ones(()))
-        self.lstm = nn.LSTM(shape[-1], hidden, bidirectional=True)
-        self.out = nn.Linear(2 * hidden, n_tags)
+        self.mix = nn.Parameter(torch.zeros(shape[0] if len(shape) == 2 else 0, dtype=torch.float32))
+        self.gamma = nn.Parameter(torch.ones((), dtype=torch.float32))
+        self.lstm = nn.LSTM(shape[-1], hidden, bidirectional=True, dtype=torch.float32)
+        self.out = nn.Linear(2 * hidden, n_tags, dtype=torch.float32)
 
     def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
         """Return the parameters with their learning rates, as torch's optimisers take them.

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
+from transformers import BertConfig, BertModel
 
 from bertutil.cli import main
 from bertutil.course import doctor
@@ -514,3 +515,48 @@ def test_a_check_that_stumbles_is_a_result_and_not_a_traceback(monkeypatch):
     (result,) = doctor.examine()
     assert (result.name, result.status, result.remedy) == ("nothing", "problem", "please report this")
     assert "RuntimeError: over its own feet" in result.detail
+
+
+def test_the_doctor_says_what_is_in_a_checkpoint(tiny_folder, capsys):
+    assert main(["doctor", str(tiny_folder)]) == 0
+    said = capsys.readouterr().out
+    for fact in (
+        "it loads: 3 layers, 32 features, 4 heads",
+        "512 tokens in a row",
+        "segment types 2",
+        "30,522 tokens",
+    ):
+        assert fact in said
+    assert "not cased: capitals become small letters" in said
+    assert "layers 'second_to_last', pooled by 'mean', without [CLS] and [SEP]" in said
+    assert "Healthy: bertutil takes it." in said
+    assert " kernel " not in said
+
+
+def test_the_doctor_says_why_a_checkpoint_does_not_load(tmp_path, capsys):
+    assert main(["doctor", str(tmp_path), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    (check,) = answer["checks"]
+    assert "there is no config.json" in check["detail"]
+
+
+@pytest.mark.parametrize("case", ["cased", "unknown", "damaged"])
+def test_the_doctor_names_what_is_odd_about_a_checkpoint(case, tmp_path, capsys):
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Bank", "after"]
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8
+    )
+    config.type_vocab_size = 1
+    model = BertModel(config)
+    if case == "damaged":
+        model.embeddings.word_embeddings.weight.data.fill_(float("nan"))
+    model.save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    settings = {"do_lower_case": case != "cased", "tokenizer_class": "BertTokenizer"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert main(["doctor", str(tmp_path)]) == (1 if case == "damaged" else 0)
+    said = capsys.readouterr().out
+    assert "does not tell the two sentences of a pair apart" in said
+    assert {"cased": "tokens, cased", "unknown": "words of an English sentence are unknown", "damaged": "is NaN"}[
+        case
+    ] in said

@@ -198,3 +198,14 @@ def test_each_step_has_its_share_of_the_learning_rate(tiny, toys, batch_size, st
 def test_what_cannot_be_trained_is_refused(tiny, toys, change, message):
     with pytest.raises(ValueError, match=message):
         train_cls(tiny, toys, **({"labels": LABELS} | change))
+
+
+def test_torch_s_default_precision_changes_no_training(tiny):
+    encoding = bertutil.encode(tiny, ["a bank", "a river"] * 2)
+    expected = train_cls(tiny, encoding, [0, 1, 0, 1], epochs=1).head.weight
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = train_cls(tiny, encoding, [0, 1, 0, 1], epochs=1).head.weight
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, expected)

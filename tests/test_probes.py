@@ -417,3 +417,15 @@ print(len(probes.entity_counts(tags[:2], found.tags)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr[-2000:]
+
+
+def test_torch_s_default_precision_changes_no_probe():
+    vectors = [torch.randn(4, 3, 8, generator=torch.Generator().manual_seed(i)) for i in range(6)]
+    tags = [["O", "B-A", "I-A", "O"]] * 6
+    expected = probes.sequence_probe(vectors, tags, vectors, epochs=2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = probes.sequence_probe(vectors, tags, vectors, epochs=2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert str(found) == str(expected)

@@ -1,5 +1,7 @@
 """`python -m bertutil doctor`: is everything here that the chapters need? And where it is not, what to do.
 
+`python -m bertutil doctor MODEL` says what is in a checkpoint, and what would go wrong with it.
+
 Run it the day before a workshop. Where the chapters are not, what only they need is no problem. What it prints can
 be pasted into a report: the home folder, the user's name, passwords and tokens are left out. It runs where packages
 are missing or broken, so this module imports the standard library only, and each check imports what it needs.
@@ -338,6 +340,47 @@ def check_processors() -> Iterator[Result]:
     yield Result("GPU", NOTE, gpu)
 
 
+def check_model(name: str) -> Iterator[Result]:
+    """What is in a checkpoint, and what would go wrong with it: found out by loading and using it."""
+    try:
+        import bertutil
+        from bertutil.course.inputs import BANK
+
+        bert = bertutil.load(name)
+    except Exception as error:  # a broken library can raise anything
+        yield Result("model", PROBLEM, f"it does not load: {error}", "see there; chapter 1 says what load() needs")
+        return
+    config, tokenizer, recipe = bert.model.config, bert.tokenizer, bert.sentence
+    heads = config.num_attention_heads
+    yield Result("model", OK, f"it loads: {bert.n_layers} layers, {bert.hidden_size} features, {heads} heads")
+    yield Result("positions", OK, f"{bert.max_length} tokens in a row, [CLS] and [SEP] included")
+    if config.type_vocab_size < 2:
+        finding = f"{config.type_vocab_size}: it does not tell the two sentences of a pair apart"
+        yield Result("segment types", NOTE, finding)
+    else:
+        yield Result("segment types", OK, f"{config.type_vocab_size}")
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    lower = bool(normalizer) and normalizer.normalize_str("A") == "a"
+    finding = f"{len(tokenizer):,} tokens, {'not cased: capitals become small letters' if lower else 'cased'}"
+    yield Result("vocabulary", OK, finding)
+    finding = f"layers {recipe.strategy!r}, pooled by {recipe.how!r}, {'with' if recipe.specials else 'without'} "
+    yield Result("sentences", OK, f"{finding}[CLS] and [SEP]; embed() does so without options")
+    try:
+        encoding = bertutil.encode(bert, BANK)
+        vectors = bertutil.embed(bert, BANK)
+    except Exception as error:
+        yield Result("vectors", PROBLEM, f"it gives none: {error}", "see there")
+        return
+    unknown = [word.text for word in encoding.words[0] if word.is_unknown]
+    if not bool((vectors == vectors).all()):
+        yield Result("vectors", PROBLEM, "a sentence's vector is NaN", "its weights are damaged: get it again")
+    elif unknown:
+        finding = f"{len(unknown)} of {len(encoding.words[0])} words of an English sentence are unknown to it"
+        yield Result("vectors", NOTE, f"{finding} ({', '.join(unknown[:3])})")
+    else:
+        yield Result("vectors", OK, "a sentence has one, and every word of it is known")
+
+
 CHECKS: tuple[Callable[[], Iterator[Result]], ...] = (
     check_python,
     check_packages,
@@ -351,15 +394,21 @@ CHECKS: tuple[Callable[[], Iterator[Result]], ...] = (
 )
 
 
-def examine() -> Iterator[Result]:
-    """Run all checks, and give each result when it is there. What a check itself stumbles over is a result too."""
-    for check in CHECKS:
+def examine(model: str | None = None) -> Iterator[Result]:
+    """Run all checks, and give each result when it is there. What a check itself stumbles over is a result too.
+
+    `model`: examine this checkpoint, a folder or a hub id, in place of the machine.
+    """
+    checks = {check.__name__.removeprefix("check_"): check for check in CHECKS}
+    if model is not None:
+        checks = {"model": lambda: check_model(model)}
+    for name, check in checks.items():
         try:
             for result in check():
                 yield Result(result.name, result.status, _private(result.detail), _private(result.remedy))
         except Exception as error:
             finding = _private(f"the check itself stopped with {type(error).__name__}: {error}")
-            yield Result(check.__name__.removeprefix("check_"), PROBLEM, finding, "please report this")
+            yield Result(name, PROBLEM, finding, "please report this")
 
 
 def safe_address(address: str) -> str:
@@ -431,13 +480,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bertutil doctor", description="Is everything here that the chapters need?"
     )
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a folder or a hub id: what is in it, and what goes wrong with it?"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments[1:])
     start = time.monotonic()
     if not options.json:
         print(f"bertutil {_version()}, doctor (takes about ten seconds)", flush=True)
     results = []
-    for result in examine():
+    for result in examine(options.model):
         results.append(result)
         if not options.json:
             print(f"{result.status:8} {result.name:13} {result.detail}", flush=True)
@@ -450,5 +502,6 @@ def main(arguments: list[str]) -> int:
     else:
         problems = f"{n} problem{'s' * (n > 1)} to solve, see above."
         runs = "the chapters will run" if _with_chapters() == PROBLEM else "bertutil works; the chapters are not"
-        print(f"{problems if n else f'Healthy: {runs} here.'} ({seconds:.0f} s)")
+        healthy = f"Healthy: {runs} here." if options.model is None else "Healthy: bertutil takes it."
+        print(f"{problems if n else healthy} ({seconds:.0f} s)")
     return 0 if n == 0 else 1
