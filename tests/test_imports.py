@@ -31,7 +31,7 @@ MODULES = [
     "bertutil.cli",
     "bertutil.__main__",
 ]
-MAX_LINES = 3900
+MAX_LINES = 3900  # 3,321 for what the core does, the others for what it refuses: checkpoints, texts, files
 
 # The one place outside the course that names a module of it: the command line looks its commands up there
 COMMANDS = ("bertutil.cli", "COMMANDS")
