@@ -213,7 +213,7 @@ def test_pitfall_23_nothing_to_pool_is_an_error_and_no_texts_are_no_rows(tiny):
 def test_pitfall_24_nan_is_found_last_and_zero_is_named():
     corpus = torch.tensor([[float("nan")] * 2, [0.5, 1.0], [-1.0, -1.0]])
     assert bertutil.search(torch.ones(1, 2), corpus, k=3)[1].tolist() == [[1, 2, 0]]
-    with pytest.raises(ValueError, match="row 2 of b is a zero vector"):
+    with pytest.raises(ValueError, match="row 2 of corpus is a zero vector"):
         bertutil.search(torch.ones(1, 2), torch.tensor([[1.0, 0], [0, 1.0], [0, 0]]), k=1)
 
 
