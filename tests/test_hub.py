@@ -89,7 +89,7 @@ def banks(bert, segment=0):
 
 def test_the_checkpoint_is_the_one_of_the_catalogue(article):
     entry = checkpoints.CATALOGUE[NAME]
-    folder = checkpoints._locate(NAME, entry)
+    folder = checkpoints.locate(NAME)
     assert folder.name == entry.revision
     assert {f: sha256((folder / f).read_bytes()).hexdigest() for f in entry.digests} == dict(entry.digests)
     if is_published(article):

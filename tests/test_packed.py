@@ -192,9 +192,9 @@ def test_by_default_it_equals_sentence_transformers(bert):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
-    from bertutil.checkpoints import CATALOGUE, _locate
+    from bertutil.checkpoints import locate
 
-    transformer = Transformer(str(_locate("minilm", CATALOGUE["minilm"])))
+    transformer = Transformer(str(locate("minilm")))
     peer = SentenceTransformer(modules=[transformer, Pooling(bert.hidden_size), Normalize()], device="cpu")
     lines = [*ODD[:4], "a plain sentence about a river bank"]
     assert_allclose(bertutil.embed(bert, lines, normalize=True), peer.encode(lines), atol=1e-6)

@@ -204,7 +204,7 @@ def test_sentence_vectors_are_those_of_sentence_transformers(bert, bank_sentence
     from sentence_transformers import SentenceTransformer
 
     texts = [bank_sentence, "Short.", "Naïve café, don't you think?", "A text of middling length, for the batch."]
-    folder = bertutil.checkpoints._locate("minilm", bertutil.CATALOGUE["minilm"])
+    folder = bertutil.checkpoints.locate("minilm")
     expected = SentenceTransformer(str(folder), device="cpu").encode(texts, convert_to_tensor=True)
     encoding = bertutil.encode(bert, texts)
     last = bertutil.hidden_states(bert, encoding, layers=[-1])[:, :, 0]
