@@ -525,7 +525,7 @@ def _capitals(vocabulary: Iterable[str]) -> tuple[str, float]:
     """One of the entries with a capital letter, and the share that they are: a third in bert-base-cased."""
     stems = [stem for token in vocabulary if (stem := token.removeprefix("##")).isalpha()]
     found = [stem for stem in stems if stem != stem.lower()]
-    return (max(found, key=len), len(found) / len(stems)) if found else ("", 0)
+    return (max(found, key=len), len(found) / len(stems)) if found else ("", 0.0)
 
 
 def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any, own: Tokenizer) -> str:

@@ -15,6 +15,8 @@ def reference(file: Path, package: str, exported: set[str]) -> str:
     tree = ast.parse(text)
     parts = [f"## {package}.{file.stem}", docstring(tree)]
     for node in tree.body:
+        if "overload" in map(ast.unparse, getattr(node, "decorator_list", [])):
+            continue  # the definition itself has all that a reader needs
         name = defined_name(node)
         if name in exported or (name and not name.startswith("_") and not name.isupper()):
             home = package if name in exported else f"{package}.{file.stem}"
