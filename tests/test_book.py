@@ -216,7 +216,7 @@ def test_reference_has_every_public_name_with_its_shapes(pages):
     assert [name for name in callables if not page.find(id=f"bertutil.{name}")] == []
     signature = page.find(id="bertutil.hidden_states").text
     assert "Float[Tensor, 'rows tokens layers features']" in signature
-    assert "STRATEGIES = (" in page.text
+    assert [strategy for strategy in bertutil.STRATEGIES if f'"{strategy}"' not in page.text] == []
 
 
 def test_figures_page_has_every_function_of_plots(pages):
