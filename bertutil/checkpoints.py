@@ -193,7 +193,7 @@ def load(
         raise ValueError(f"{name}: the model in {folder} {problem}")
     sentence = _sentence_recipe(name, root, modules, config) if modules else PLAIN
     for file, digest in (checkpoint.digests if checkpoint else {}).items():
-        _verify(folder / file, digest)
+        verify_digest(folder / file, digest)
 
     with _quiet():
         tokenizer = _load_tokenizer(name, folder, config)
@@ -574,7 +574,7 @@ def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any
     return ""
 
 
-def _verify(file: Path, digest: str) -> None:
+def verify_digest(file: Path, digest: str) -> None:
     """Refuse a file whose sha256 is not the published one."""
     try:
         with file.open("rb") as stream:

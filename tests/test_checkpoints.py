@@ -134,7 +134,7 @@ def test_a_tokenizer_with_another_vocabulary_than_the_published_one_is_refused(h
 
 def test_a_missing_file_is_named(hub_cache):
     with pytest.raises(ValueError, match=r"weights\.bin is missing"):
-        checkpoints._verify(hub_cache / "weights.bin", "0")
+        checkpoints.verify_digest(hub_cache / "weights.bin", "0")
 
 
 # The hub

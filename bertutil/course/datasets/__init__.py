@@ -15,6 +15,9 @@ import torch
 # All the ways to give sentences 0 to 3 of a story one of the sentences 1 to 4 each: not itself, not the next one
 _NOT_NEXT = ((2, 3, 4, 1), (3, 4, 1, 2), (4, 3, 1, 2))
 
+# Paragraphs that answer a query of the help centre as well, found after the file was sealed: the better rank counts
+_ALSO_RIGHT = {"a145": ("d11#6",), "a153": ("d05#2",), "a158": ("d08#9",)}
+
 
 class Sense(NamedTuple):
     """A sentence that uses `word` (exactly once, in this very form) in the sense `sense`."""
@@ -40,6 +43,22 @@ class Pair(NamedTuple):
     second: str
 
 
+class HelpText(NamedTuple):
+    """An article of the help centre, or one paragraph of a long document, whose id then is "d01#3" (from 1)."""
+
+    id: str
+    title: str
+    text: str
+
+
+class HelpQuery(NamedTuple):
+    """A query, its kind ("code", "meaning", "mixed" or "long") and the ids of the texts that answer it."""
+
+    query: str
+    kind: str
+    relevant: tuple[str, ...]
+
+
 class Story(NamedTuple):
     """A story of five sentences, each of which follows from the one before."""
 
@@ -59,6 +78,19 @@ def senses() -> list[Sense]:
     return [Sense(**row) for row in _rows("senses.csv")]
 
 
+def senses_sealed() -> list[Sense]:
+    """The same words and senses as senses(), by writers who saw no model's scores: to choose with (chapter 7).
+
+    Some sentences share wording with one of senses(): train on neither and test on the other.
+    """
+    return [Sense(**row) for row in _rows("senses_sealed.csv")]
+
+
+def senses_new_words() -> list[Sense]:
+    """Twenty other words, by writers who saw no model's scores: to report on (chapter 7)."""
+    return [Sense(**row) for row in _rows("senses_new_words.csv")]
+
+
 def questions() -> list[Question]:
     """Questions and answers without a content word in common (chapter 9)."""
     return [Question(**row) for row in _rows("questions.csv")]
@@ -72,6 +104,35 @@ def distractors() -> list[str]:
 def pairs() -> list[Pair]:
     """Sentence pairs with graded similarity (chapters 8 and 9)."""
     return [Pair(float(row["score"]), row["first"], row["second"]) for row in _rows("pairs.csv")]
+
+
+def help_articles() -> list[HelpText]:
+    """The 160 short articles of an invented service's help centre (chapters 9 and 14)."""
+    return [HelpText(**json.loads(line)) for line in _text("help_articles.jsonl").splitlines()]
+
+
+def help_paragraphs() -> list[HelpText]:
+    """The paragraphs of the help centre's 12 long documents, in their order (chapters 9 and 14)."""
+    documents = [HelpText(**json.loads(line)) for line in _text("help_long.jsonl").splitlines()]
+    cut = [(document, document.text.split("\n\n")) for document in documents]
+    return [HelpText(f"{d.id}#{i}", d.title, text) for d, texts in cut for i, text in enumerate(texts, 1)]
+
+
+def help_queries(part: str = "all") -> list[HelpQuery]:
+    """Queries to the help centre, of four kinds (chapters 9 and 14); `part` is "choose", "report" or "all".
+
+    What a search leaves open is chosen on the one part, and its figures are taken from the other. The halves are cut
+    by article, even numbers for choosing and odd ones for reporting, so that no text answers queries of both.
+    Raises ValueError for any other part.
+    """
+    if part not in ("choose", "report", "all"):
+        raise ValueError(f"part is {part!r}; it must be 'choose', 'report' or 'all'")
+    rows = [
+        HelpQuery(row["query"], row["kind"], (*row["relevant"].split(), *_ALSO_RIGHT.get(row["relevant"], ())))
+        for row in _rows("help_queries.csv")
+    ]
+    halves = {"choose": 0, "report": 1}
+    return [row for row in rows if part == "all" or int(row.relevant[0][1:].partition("#")[0]) % 2 == halves[part]]
 
 
 def stories() -> list[Story]:
