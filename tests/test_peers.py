@@ -305,7 +305,7 @@ def test_each_piece_belongs_to_the_callers_word(tiny, words, word_index):
     ids=["layers=-1,-2,-3,-4 layer_mean=False", "layers=-1,-2,-3,-4 layer_mean=True", "layers=all", "layers=-1"],
 )
 def test_the_layers_that_people_choose_there_are_strategies_here(tiny, strategy, pick):
-    """flair, tests/embeddings/test_transformer_word_embeddings.py: valid_args. "all" has the embedding output in it."""
+    """flair, tests/embeddings/test_transformer_word_embeddings.py: valid_args; "all" has layer 0 too."""
     encoding = bertutil.encode(tiny, TEXTS[1])
     weights = [1 / (tiny.n_layers + 1)] * (tiny.n_layers + 1) if strategy == "weighted" else None
     vectors = bertutil.combine_layers(bertutil.hidden_states(tiny, encoding), strategy, weights=weights)
