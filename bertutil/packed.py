@@ -202,9 +202,6 @@ class Pieces(NamedTuple):
     words: Sequence[str]
 
 
-# Where splitting off punctuation first, as encode() does, cannot change a piece: Python knows some marks that the
-# tokenizer takes for letters, all outside these blocks.
-_COMMON = re.compile("[\0-\u0600\u1e00-\u2dff\u3000-\u9fff\uac00-\ud7ff\uff00-\uffef]*")
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -226,7 +223,10 @@ def _size(text: Text) -> int:
 
 
 def _tokenize_chunk(recipe: Recipe, texts: Sequence[Text]) -> Iterator[Pieces]:
-    """Splitting words in Python costs more than the tokenizer does, and a text that fits into a row may need none."""
+    """Splitting words in Python costs more than the tokenizer does, and a text that fits into a row may need none.
+
+    Splitting off punctuation first, as encode() does, changes no piece: words end where the tokenizer splits.
+    """
     bert = recipe.bert
     quick = [i for i, text in enumerate(texts) if _needs_no_words(text)] if _skips_words(recipe) else []
     spaced = [re.sub(r"\s", " ", str(texts[i])) for i in quick]  # as encode() does: some white space is deleted
@@ -251,7 +251,7 @@ def _skips_words(recipe: Recipe) -> bool:
 
 
 def _needs_no_words(text: Text) -> bool:
-    return isinstance(text, str) and len(text) <= CHUNK and _COMMON.fullmatch(text) is not None
+    return isinstance(text, str) and len(text) <= CHUNK
 
 
 def _split_words(bert: Bert, texts: Sequence[Text]) -> Iterator[Pieces]:
