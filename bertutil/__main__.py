@@ -2,7 +2,10 @@
 
 import sys
 
-from bertutil.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from bertutil.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # in the first moments; main() says more
+        sys.exit("\nStopped.")

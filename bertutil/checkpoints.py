@@ -23,6 +23,11 @@ from torch import nn
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
+# torch's threads end with a fork, and a child would wait for them for ever (pitfall 44): it computes with one, as
+# torch's own DataLoader does in its workers
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
 
 @dataclass(frozen=True)
 class SentenceRecipe:
@@ -164,7 +169,8 @@ def load(
     `name` is a name of CATALOGUE, a folder (one that is called like a name of CATALOGUE: "./minilm"), or a hub id
     such as "owner/name"; None takes the environment variable BERTUTIL_MODEL, else "minilm". The default checkpoint
     lies in a Python package and needs no network. `device`: as torch names it, or "auto", which is a GPU ("cuda")
-    where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices.
+    where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices. A process that is forked
+    off this one computes with one thread; one that is spawned has all.
 
     A folder that sentence-transformers wrote (modules.json) says how its sentence vectors are made: bert.sentence,
     which embed() follows. Up to its length they are that library's, in direction, and with normalize=True in every
@@ -234,8 +240,18 @@ def require_right_padding(bert: Bert) -> None:
 
 
 def require_ready(bert: Bert) -> None:
-    """Refuse a model of which any part has its dropout on, and a tokenizer that pads on the left."""
+    """Refuse dropout in any part of the model, a tokenizer that pads on the left, and tokens without a vector."""
     require_right_padding(bert)
+    added = bert.tokenizer.backend_tokenizer.get_added_tokens_decoder()
+    last, size = (
+        max(added, default=0),
+        getattr(bert.model.get_input_embeddings(), "num_embeddings", bert.model.config.vocab_size),
+    )
+    if last >= size:
+        raise ValueError(
+            f"the tokenizer of {bert.name} was given the token {added[last].content!r}, with the id {last}, and the "
+            f"model has {size:,} vectors only; call bert.model.resize_token_embeddings(len(bert.tokenizer)) first"
+        )
     for name, part in bert.model.named_modules():
         if part.training and any(map(_drops, part.modules())):
             where = f"the part {name} of the model" if name else "the model"
