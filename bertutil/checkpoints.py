@@ -206,9 +206,7 @@ def load(
         try:
             loaded: Any = BertModel.from_pretrained(
                 folder,
-                config=BertConfig.from_dict(
-                    {key: value for key, value in config.items() if key not in _IGNORED.split()}
-                ),
+                config=BertConfig.from_dict({k: v for k, v in config.items() if k not in _IGNORED.split()}),
                 dtype=dtype,
                 attn_implementation=attention,
                 output_loading_info=True,
@@ -243,11 +241,8 @@ def require_ready(bert: Bert) -> None:
     """Refuse dropout in any part of the model, a tokenizer that pads on the left, and tokens without a vector."""
     require_right_padding(bert)
     added = bert.tokenizer.backend_tokenizer.get_added_tokens_decoder()
-    last, size = (
-        max(added, default=0),
-        getattr(bert.model.get_input_embeddings(), "num_embeddings", bert.model.config.vocab_size),
-    )
-    if last >= size:
+    size = getattr(bert.model.get_input_embeddings(), "num_embeddings", bert.model.config.vocab_size)
+    if (last := max(added, default=0)) >= size:
         raise ValueError(
             f"the tokenizer of {bert.name} was given the token {added[last].content!r}, with the id {last}, and the "
             f"model has {size:,} vectors only; call bert.model.resize_token_embeddings(len(bert.tokenizer)) first"
@@ -380,10 +375,8 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
     try:
         if any(Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts for module in listed):
             raise TypeError("a path out of the folder")
-        return [
-            (re.sub(r"^sentence_transformers\..*\.", "", module["type"]), folder / module["path"])
-            for module in listed
-        ]
+        kind = re.compile(r"^sentence_transformers\..*\.")
+        return [(kind.sub("", module["type"]), folder / module["path"]) for module in listed]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / 'modules.json'} describes no modules; download or write it again") from error
 
@@ -400,7 +393,7 @@ def _sentence_recipe(
     settings, pooling = _read(paths[0] / "sentence_bert_config.json") or {}, _read(paths[1] / "config.json") or {}
     try:
         modes = pooling.get("pooling_mode") or [
-            m for key, m in _POOLING.items() if pooling.get(f"pooling_mode_{key}")
+            _POOLING[key] for key in _POOLING if pooling.get(f"pooling_mode_{key}")
         ]
         modes = (modes,) if isinstance(modes, str) else tuple(modes or ["mean"])
         how = "mean" if modes == ("mean_sqrt_len_tokens",) and "Normalize" in kinds else _HOW.get(modes)
@@ -547,10 +540,7 @@ def _capitals(vocabulary: Iterable[str]) -> tuple[str, float]:
 def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any, own: Tokenizer) -> str:
     """What keeps encode() from doing what the folder's tokenizer does; "" where nothing does."""
     backend = tokenizer.backend_tokenizer
-    for each in (
-        backend,
-        own,
-    ):  # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
+    for each in backend, own:  # tokenizer.json may carry settings of its author's: padding to 128 (pitfall 31)
         each.no_padding()
         each.no_truncation()
     if not isinstance(backend.model, WordPiece) or not isinstance(own.model, WordPiece):

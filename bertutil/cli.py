@@ -21,13 +21,8 @@ import bertutil  # torch comes with the first name that needs it: --help is quic
 
 TABLES = {".csv": ",", ".tsv": "\t"}  # what separates the cells
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-PACKED = {  # what unpacks it, with an open() each
-    ".gz": ("gzip",),
-    ".bz2": ("bz2",),
-    ".xz": ("lzma",),
-    ".zst": ("compression.zstd", "backports.zstd"),
-}
-
+# What unpacks it, with an open() each
+PACKED = {".gz": ["gzip"], ".bz2": ["bz2"], ".xz": ["lzma"], ".zst": ["compression.zstd", "backports.zstd"]}
 
 COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]) for it
     "embed": ("vectors for the lines of a text file or the column of a table, in a folder", None),
@@ -324,13 +319,10 @@ def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, e
             vectors, starts = packed.compute(recipe, pieces, bar.update)
             layers = vectors.reshape(len(vectors), 4, -1).astype(float).round(6)
             for one, start in zip(pieces, starts, strict=False):
-                features = [
-                    {
-                        "token": token,
-                        "layers": [{"index": -1 - i, "values": v.tolist()} for i, v in enumerate(values)],
-                    }
-                    for token, values in zip(corpus.labels(recipe, one), layers[start:], strict=False)
-                ]
+                features = []
+                for token, values in zip(corpus.labels(recipe, one), layers[start:], strict=False):
+                    of_token = [{"index": -1 - i, "values": v.tolist()} for i, v in enumerate(values)]
+                    features.append({"token": token, "layers": of_token})
                 with folder.writing(out, "nothing of it is kept"):
                     print(json.dumps({"linex_index": number, "features": features}), file=stream, flush=True)
                 number += 1

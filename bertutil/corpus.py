@@ -220,8 +220,8 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
         "n_lines": 0,
         "n_vectors": 0,
         "n_empty": 0,
-        "files": {name: {"bytes": 0, "sha256": hashlib.sha256().hexdigest()} for name in names},
     }
+    record["files"] = {name: {"bytes": 0, "sha256": hashlib.sha256().hexdigest()} for name in names}
     write_record(folder, record)
     return record
 
@@ -263,10 +263,9 @@ def checkpoint_settings(bert: Bert) -> dict[str, Any]:
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """Everything that the vectors depend on, and the checkpoint's name."""
     bert = recipe.bert
+    is_folder = bert.name not in CATALOGUE and Path(bert.name).is_dir()
     return {
-        "model": bert.name
-        if bert.name in CATALOGUE or not Path(bert.name).is_dir()
-        else str(Path(bert.name).resolve()),
+        "model": str(Path(bert.name).resolve()) if is_folder else bert.name,
         **checkpoint_settings(bert),
         "dtype": str(bert.model.dtype).removeprefix("torch."),
         "device": bert.model.device.type,
@@ -409,12 +408,9 @@ def _write_headers(files: dict[str, GrowingFile], record: dict[str, Any]) -> Non
 def _arrays(record: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The type and shape of what each .npy file holds."""
     n = record["n_lines"]
-    arrays: dict[str, tuple[str, tuple[int, ...]]] = {
-        "vectors.npy": ("<f4", (record["n_vectors"], record["settings"]["features"]))
-    }
-    if "offsets.npy" in record["files"]:
-        arrays["offsets.npy"] = ("<i8", (n + 1 if n else 0,))
-    return arrays
+    vectors = ("<f4", (record["n_vectors"], record["settings"]["features"]))
+    arrays = {"vectors.npy": vectors, "offsets.npy": ("<i8", (n + 1 if n else 0,))}
+    return {name: form for name, form in arrays.items() if name in record["files"]}
 
 
 # --- Progress ---

@@ -15,12 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
-NAMES = {
-    "vectors.npy",
-    "lines.jsonl",
-    "offsets.npy",
-    "words.jsonl",
-}  # whatever a record says, no other file is opened
+# Whatever a record says, no other file is opened
+NAMES = {"vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"}
 _FORM = {"settings": dict, "versions": dict, "complete": bool, "files": dict}
 _FORM |= {"n_lines": int, "n_vectors": int, "n_empty": int}
 
