@@ -7,5 +7,6 @@ if __name__ == "__main__":
         from bertutil.cli import main
 
         sys.exit(main())
-    except KeyboardInterrupt:  # in the first moments; main() says more
-        sys.exit("\nStopped.")
+    except KeyboardInterrupt:  # in the first moments, or a command of the course
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)

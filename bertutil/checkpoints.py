@@ -286,9 +286,7 @@ def locate(name: str) -> Path:
         spec = find_spec(checkpoint.package)  # finds without importing
         if spec and spec.origin:
             return Path(spec.origin).parent / "model"
-    if checkpoint:
-        return _download(name, checkpoint.hub_id, checkpoint.revision)
-    return _download(name, name, None)
+    return _download(name, *((checkpoint.hub_id, checkpoint.revision) if checkpoint else (name, None)))
 
 
 _EXTRAS = ("added_tokens.json", "special_tokens_map.json", "sentence_bert_config.json")  # of other people's
@@ -440,9 +438,7 @@ def _config_problem(folder: Path, config: Mapping[str, Any]) -> str:
         return f"has positions of the type {kind!r}, and bertutil computes 'absolute' ones only"
     for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
         if config.get(key):
-            return (
-                f"is a decoder ({key!r} in its config.json), and bertutil reads encoders; if it is one, set it false"
-            )
+            return f"is a decoder ({key!r} in config.json), and bertutil reads encoders; if it is one, set it false"
     if (folder / "adapter_config.json").exists():
         return "comes with an adapter (adapter_config.json); merge it into the weights, and save these"
     for key in (*_SIZES.split(), "type_vocab_size"):

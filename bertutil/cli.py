@@ -43,13 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"  {name:10} {text}", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     _, module = COMMANDS[arguments[0]]
-    if not module:
-        return _run(arguments)
-    try:
-        return int(import_module(module).main(arguments))  # loaded late: the doctor runs where torch is broken
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    if module:  # loaded late, so that the doctor runs where torch is broken
+        return int(import_module(module).main(arguments))
+    return _run(arguments)
 
 
 def _run(arguments: list[str]) -> int:
@@ -101,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("out", metavar="OUT", help="the folder to write; with --jsonl the file")
     embed.add_argument("--model", help="a name of the catalogue, a folder or a hub id (default: minilm)")
     embed.add_argument("--unit", choices=["sentence", "word", "token"], help="default: sentence")
-    embed.add_argument(
-        "--strategy", help="which layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)"
-    )
+    embed.add_argument("--strategy", help="layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)")
     embed.add_argument("--how", help="how tokens are pooled (default: mean)")
     embed.add_argument(
         "--specials",
@@ -114,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
     embed.add_argument("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
     embed.add_argument("--column", help="the column of a .csv, .tsv, .jsonl or .parquet file with the texts")
-    embed.add_argument(
-        "--errors", default="strict", choices=["strict", "replace"], help="what to do on invalid UTF-8"
-    )
+    embed.add_argument("--errors", default="strict", choices=["strict", "replace"], help="on invalid UTF-8")
     embed.add_argument(
         "--jsonl",
         action="store_true",

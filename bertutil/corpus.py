@@ -20,18 +20,18 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.folder import (
+    HEADER,
     GrowingFile,
     Lines,
     check_file,
     json_line,
     map_array,
     npy_header,
-    read_header,
     read_record,
     require_size,
     write_record,
 )
-from bertutil.packed import Pieces, Recipe, compute, make_recipe, tokenize
+from bertutil.packed import Pieces, Recipe, compute, grouped, make_recipe, tokenize
 from bertutil.pieces import Text, check_text, in_order
 from bertutil.pooling import Mix, SentenceHow, Unit, WordHow
 
@@ -144,7 +144,7 @@ class Corpus:
         for name, form in _arrays(self._record).items():
             path, size = self.folder / name, self._record["files"][name]["bytes"]
             # no sum covers a header; that of a longer file, which a call left that was stopped, tells of more rows
-            if size and path.stat().st_size == size and read_header(path) != npy_header(*form):
+            if 0 < size == path.stat().st_size and np.fromfile(path, "u1", HEADER).tobytes() != npy_header(*form):
                 raise ValueError(f"{path} has a damaged header; the call that wrote the folder mends it")
 
     def __repr__(self) -> str:
@@ -180,8 +180,7 @@ def _fill(
         if not record["complete"]:
             record["complete"] = True
             _commit(folder, files, record)
-    n_empty: int = record["n_empty"]
-    return n_empty
+    return int(record["n_empty"])
 
 
 def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
@@ -339,17 +338,7 @@ def make_windows(recipe: Recipe, texts: Iterator[Text], most_texts: int) -> Iter
         most_texts = min(most_texts, n_vectors)
     else:
         most_characters = min(most_characters, 4 * n_vectors)
-    window: list[Text] = []
-    characters = 0
-    for text in texts:
-        size = sum(map(len, text))
-        if window and (len(window) == most_texts or characters + size > most_characters):
-            yield window
-            window, characters = [], 0
-        window.append(text)
-        characters += size
-    if window:
-        yield window
+    return grouped(texts, lambda text: sum(map(len, text)), most_characters, most_texts)
 
 
 def _append(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,12 +184,6 @@ def _start(path: Path) -> int:
     return HEADER if path.suffix == ".npy" else 0
 
 
-def read_header(path: Path) -> bytes:
-    """Return what npy_header() made."""
-    with path.open("rb") as stream:
-        return stream.read(HEADER)
-
-
 def map_array(path: Path, dtype: str | type, shape: tuple[int, ...]) -> NDArray[Any]:
     """Map a .npy file; the shape is told, since its header may speak of rows that were not committed."""
     if not shape[0]:  # an empty file cannot be mapped
@@ -208,11 +202,7 @@ class Lines(Sequence[Any]):
         """Count the lines."""
         return self.n
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         """Read one line, or a list of them."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self.n))]

@@ -168,15 +168,21 @@ def test_of_writers_at_once_one_writes_and_the_others_are_refused(tiny, tmp_path
     assert contents(out) == whole[0]
 
 
-@pytest.mark.parametrize("seed", range(3))
+def stopped(tiny_folder, folder, options=(), **environment):
+    """Run `embed` in a process with the usual handler of Ctrl-C, and return it and what is to be said of it."""
+    (folder / "in.txt").write_text("one\ntwo\n")
+    arguments = ["embed", "in.txt", "out", "--model", str(tiny_folder), "--device", "cpu"]
+    command = [sys.executable, *options, "-m", "bertutil", *arguments]
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # who ignores it hands that on to its children
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=os.environ | environment)
+    signal.signal(signal.SIGINT, usual)
+    return process, f"Stopped. To go on, give the same command again: python -m bertutil {' '.join(arguments)}"
+
+
+@pytest.mark.parametrize("seed", range(2))
 def test_ctrl_c_while_importing_ends_cleanly(tiny_folder, tmp_path, seed):
     """The moment is that of an import, drawn among those that follow after torch's first."""
-    (tmp_path / "in.txt").write_text("one\ntwo\n")
-    arguments = ["embed", "in.txt", "out", "--model", str(tiny_folder), "--device", "cpu"]
-    command = [sys.executable, "-X", "importtime", "-m", "bertutil", *arguments]
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # who ignores it hands that on to its children
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    signal.signal(signal.SIGINT, usual)
+    process, expected = stopped(tiny_folder, tmp_path, ["-X", "importtime"])
     left = random.Random(seed).randrange(1500)
     with process:
         for line in process.stderr:
@@ -186,5 +192,13 @@ def test_ctrl_c_while_importing_ends_cleanly(tiny_folder, tmp_path, seed):
         process.send_signal(signal.SIGINT)
         said = [line for line in process.stderr if not line.startswith("import time:")]
     assert process.returncode == 130
-    again = f"python -m bertutil {' '.join(arguments)}"
-    assert "".join(said).strip() == f"Stopped. To go on, give the same command again: {again}"
+    assert "".join(said).strip() == expected
+
+
+def test_ctrl_c_that_an_import_would_turn_into_an_error_of_its_own_ends_cleanly(tiny_folder, tmp_path):
+    code = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    [*range(10**6)]\n"
+    (tmp_path / "filelock.py").write_text(f"{code}except BaseException:\n    raise AttributeError('half made')\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    process, expected = stopped(tiny_folder, tmp_path, PYTHONPATH=path)
+    said = process.communicate()[1]
+    assert (process.returncode, said.strip()) == (130, expected)

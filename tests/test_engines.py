@@ -145,7 +145,8 @@ def test_a_process_that_is_forked_after_torch_has_used_its_threads_computes(tiny
     many = np.random.default_rng(0).normal(size=(5_000, 32)).astype(np.float32)
     child = os.fork()
     if not child:
-        signal.alarm(60)  # what hangs is ended
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # what hangs is ended
+        signal.alarm(60)
         if work == "search":
             good = bertutil.search(many[:9], many, k=1)[1].ravel().tolist() == [*range(9)]
         elif work == "encode":
