@@ -358,6 +358,15 @@ def test_what_stands_in_the_way_is_named_before_anything_is_replaced(name, tmp_p
     assert name.removesuffix("/x") in refused("--chapters", "1", "--force")
 
 
+def test_no_link_below_the_folder_is_followed(tmp_path, refused):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "01_loading.ipynb").write_text("precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "learner").symlink_to(tmp_path / "mine")
+    assert "learner is a link" in refused("--chapters", "1", "--force")
+    assert {path.read_text() for path in (tmp_path / "mine").iterdir()} == {"precious"}
+
+
 def test_copies_may_be_read_by_others_as_other_files_may(out, tmp_path):
     (tmp_path / "folder").mkdir()
     assert (out / "learner").stat().st_mode == (tmp_path / "folder").stat().st_mode
