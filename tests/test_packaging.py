@@ -121,7 +121,7 @@ def test_the_readmes_two_commands_are_single_lines_and_install_alike():
     lab, tests = (command.split(" && ") for command in commands)
     assert lab[:2] == tests[:2]
     assert lab[2].startswith(".venv/bin/jupyter lab ")
-    assert lab[2].endswith(" notebooks/01_loading.ipynb")
+    assert lab[2].endswith(" notebooks/00_tour.ipynb")
     assert tests[2:] == [".venv/bin/pytest"]
 
 
