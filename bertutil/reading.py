@@ -186,7 +186,7 @@ def read_model(name: str, folder: Path, config: Mapping[str, Any], dtype: torch.
 
 
 def _weights_problem(report: Mapping[str, Any]) -> str:
-    """What the weights have that is not what the configuration describes, head aside; "" where there is nothing."""
+    """In what the weights are not those that the configuration describes, heads aside; "" where they are."""
     if report["mismatched_keys"]:
         first = min(map(str, report["mismatched_keys"]))
         return f"have other shapes than its config.json says, among them {first}; take both from the same checkpoint"
