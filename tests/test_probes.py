@@ -46,6 +46,11 @@ def test_of_equally_near_rows_each_counts_its_share_whatever_their_last_digits_a
         )  # half of row 2, to which two are near
 
 
+def test_shares_are_the_same_measure_row_by_row():
+    vectors, labels = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0.1, 1]]), ["a", "b", "a", "b", "b"]
+    assert probes.neighbour_shares(vectors, labels).tolist() == [0.5, 0, 0.5, 1, 1]
+
+
 def test_the_order_of_equally_near_rows_does_not_matter():
     vectors, labels = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0, 1]]), ["a", "b", "a", "b", "a"]
     turned = probes.neighbour_accuracy(vectors.flip(0), labels[::-1])

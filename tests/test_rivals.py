@@ -234,3 +234,23 @@ def test_equally_near_centroids_share():
 def test_a_label_with_one_row_is_refused():
     with pytest.raises(ValueError, match="one row only"):
         rivals.centroid_accuracy(torch.ones(3, 2), ["a", "a", "b"])
+
+
+def test_hits_are_counted_row_by_row_among_the_rows_of_the_same_word():
+    rows = [Sense(word, sense, "") for sense in "aabb" for word in ("seal", "bank")]
+    seal = torch.tensor([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
+    vectors = torch.stack([seal, seal[[0, 2, 1, 3]]], dim=1).flatten(0, 1)
+    assert rivals.hits_by_row(vectors, rows).tolist() == [1, 0, 1, 0, 1, 0, 1, 0]
+
+
+def test_the_comparison_has_every_rival_with_a_number_for_each_word(tiny, words):
+    rows = ROWS + [Sense("seal", row.sense, row.sentence.lower().replace("bank", "seal")) for row in ROWS]
+    found = rivals.compare(tiny, words, rows, "input table, SIF")
+    assert {name: values.shape for name, values in found.items()} == {
+        **dict.fromkeys([rivals.WORD, rivals.OTHERS, rivals.MASK, rivals.SHUFFLED, rivals.FUNCTION], (2, 4)),
+        rivals.RANDOM: (2, 4),
+        "input table, SIF": (2, 1),
+        rivals.GUESSING: (2, 1),
+    }
+    by_hand = rivals.sense_states(tiny, rows)[rivals.OTHERS][0, :, -1]
+    assert found[rivals.OTHERS][:, -1].tolist() == rivals.accuracy_by_word(by_hand, rows).tolist()

@@ -20,7 +20,7 @@ from bertutil.encoding import encode
 from bertutil.layers import hidden_states
 from bertutil.packed import embed
 from bertutil.pieces import split_words
-from bertutil.probes import neighbour_accuracy
+from bertutil.probes import neighbour_accuracy, neighbour_shares
 from bertutil.similarity import cosine_similarity
 from bertutil.static import StaticVectors
 
@@ -37,6 +37,7 @@ _LIST = """
 STOP_WORDS = frozenset(_LIST.split())
 WORD, OTHERS, MASK = "the word itself", "mean of the other words", "[MASK] in its place"
 SHUFFLED, FUNCTION = "other words shuffled", "a function word"
+RANDOM, GUESSING = "random weights", "guessing"
 SHUFFLES, FUNCTION_DRAWS = 3, 10
 BATCH = 64
 
@@ -151,6 +152,19 @@ def table_rows(bert: Bert, words: Sequence[str]) -> Float[Tensor, "words feature
     return torch.stack([table[own].mean(dim=0) for own in ids])
 
 
+def compare(
+    bert: Bert, glove: StaticVectors, rows: Rows, static: str = "GloVe, SIF, centred"
+) -> dict[str, Float[np.ndarray, "words layers"]]:
+    """Return accuracies() of the word itself and of all its rivals, layer by layer; at most some seconds a 100 rows.
+
+    To those of sense_states() come RANDOM, the word in random_copy(bert); one of static_contexts(), by its name; and
+    GUESSING. The last two have one column, since they know no layers. Raises ValueError as sense_states() does.
+    """
+    states = {**sense_states(bert, rows), RANDOM: word_states(random_copy(bert), rows)}
+    states[static] = static_contexts(bert, glove, rows)[static][None, :, None]
+    return {**{name: accuracies(found, rows) for name, found in states.items()}, GUESSING: guessing(rows)[:, None]}
+
+
 def accuracies(
     states: Float[Tensor, "draws rows layers features"], rows: Rows, measure: Measure = neighbour_accuracy
 ) -> Float[np.ndarray, "words layers"]:
@@ -168,10 +182,23 @@ def accuracy_by_word(
     `measure`: neighbour_accuracy or centroid_accuracy; both leave one out, and let what is equally near share.
     Raises ValueError as these do.
     """
+    return np.array([measure(vectors[at], [rows[i].sense for i in at]) for at in rows_by_word(rows).values()])
+
+
+def hits_by_row(vectors: Float[Tensor, "rows features"], rows: Rows) -> Float[np.ndarray, " rows"]:
+    """Return for each row the share of its nearest neighbours, among its word's rows, that have its sense."""
+    hits = np.empty(len(rows))
+    for at in rows_by_word(rows).values():
+        hits[at] = neighbour_shares(vectors[at], [rows[i].sense for i in at]).numpy()
+    return hits
+
+
+def rows_by_word(rows: Rows) -> dict[str, list[int]]:
+    """Return for each word, in the order in which they come, where its rows stand."""
     where: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         where.setdefault(row.word, []).append(i)
-    return np.array([measure(vectors[at], [rows[i].sense for i in at]) for at in where.values()])
+    return where
 
 
 def guessing(rows: Rows) -> Float[np.ndarray, " words"]:
@@ -222,7 +249,8 @@ def _masked(bert: Bert, texts: list[list[str]], places: list[int]) -> Float[Tens
     here = encoding.word_index == torch.tensor(places, device=encoding.word_index.device)[:, None]
     ids = encoding.input_ids.masked_fill(here, bert.tokenizer.mask_token_id)
     found = []
-    for part in torch.arange(len(texts)).split(BATCH):
+    for start in range(0, len(texts), BATCH):
+        part = slice(start, start + BATCH)
         batch = replace(
             encoding,
             input_ids=ids[part],
