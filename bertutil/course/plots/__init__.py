@@ -21,7 +21,7 @@ from bertutil.course.plots.pooling import (
     pooling_paths,
     windows_over_text,
 )
-from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer
+from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer, scores_by_probe
 from bertutil.course.plots.similarity import arrow_pairs, cosine_spread, found_within, spread, two_kinds_of_pairs
 from bertutil.course.plots.states import (
     feature_histogram,
@@ -83,6 +83,7 @@ __all__ = [
     "parameter_map",
     "pooling_paths",
     "scores_by_layer",
+    "scores_by_probe",
     "senses_by_layer",
     "senses_by_word",
     "show",
