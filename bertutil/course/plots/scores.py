@@ -118,8 +118,9 @@ def scores_by_probe(rows: dict[str, dict[str, Scored]], *, xlabel: str, title: s
         axes.hlines(places, low, high, color=color, lw=4, alpha=0.3)
         axes.plot(found, places, linestyle="", marker=marker, color=color, mec="black", ms=7, label=probe)
         for score, place, end in zip(found, places, high, strict=True):
-            where = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
-            axes.annotate(f"{score:.2f}", (end, place), fontsize=8, **where)
+            axes.annotate(
+                f"{score:.2f}", (end, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8
+            )
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     axes.margins(x=0.08)
