@@ -99,6 +99,9 @@ EXAMPLES = {
     "padding_waste": {"batches": {"as given": [2, 4], "sorted": [3, 3]}, "budget": 4},
     "speed_bars": {"results": {"comparisons": COMPARISONS}},
     "scores_by_layer": {"panels": {"F1": ([0.1, 0.5], [0, 0.4], [0.2, 0.6]), "UAS": ([3, 2], [2, 1], [4, 3])}},
+    "scores_by_probe": {
+        "rows": {"GloVe": {"a": (0.3, 0.2, 0.5), "b": (1, 0.9, 1)}, "last": {"a": (0.5, 0.4, 0.6), "b": (0, 0, 0.1)}},
+    },
     "inputs_compared": {
         "published": {"last": 94.9},
         "ours": {"last": [90, 92], "sum": [80, 84, 85]},
@@ -272,8 +275,10 @@ SIX = {name: [0.5, 1] for name in "abcdef"}
         ("found_within", {"ranks": SIX}),
         ("lines_by_padding", {"series": dict.fromkeys("abcde", ([0, 5], [1, 0]))}),
         ("lines_per_layer", {"series": SIX}),
-        ("rivals_by_layer", {"panels": {"tuned": dict.fromkeys("abcdefghi", [0, 1])}}),
+        ("rivals_by_layer", {"panels": {"tuned": dict.fromkeys("abcdefghi", (0, 1))}}),
         ("scores_by_layer", {"panels": dict.fromkeys("abcd", ([1], [0], [2]))}),
+        ("scores_by_layer", {"rivals": {"F1": dict.fromkeys("abcd", 1.0)}}),
+        ("scores_by_probe", {"rows": {"GloVe": dict.fromkeys("abcd", (1, 0, 2))}}),
         ("senses_by_layer", {"panels": dict.fromkeys(range(8), (POINTS, 0.5, 1))}),
         ("senses_by_layer", {"senses": [*"abcde"]}),
         ("stacked_shares", {"parts": [*"abcdef"]}),
@@ -353,6 +358,7 @@ TEXTS = {
     },
     ("scores_by_layer", 0): {0.6: {1: "0.50"}},
     ("scores_by_layer", 1): {4: {0: "3.00"}},
+    ("scores_by_probe", 0): {-0.12: {0.5: "0.30"}, 0.12: {1: "1.00"}, 0.88: {0.6: "0.50"}, 1.12: {0.1: "0.00"}},
     ("inputs_compared", 0): {0: {94.9: "94.9"}, 1: {0.98: "not published"}},
     ("ledger_tiles", 0): {
         0.75: {0: "holds: 14"},
@@ -421,6 +427,7 @@ LINES = {
     ("speed_bars", 0): [[(1, 0), (1, 1)]],
     ("scores_by_layer", 0): [[(0, 0.1), (1, 0.5)], [(1, 0.5)]],
     ("scores_by_layer", 1): [[(0, 3), (1, 2)], [(0, 3)]],
+    ("scores_by_probe", 0): [[(0.3, -0.12), (0.5, 0.88)], [(1, 0.12), (0, 1.12)]],
     ("inputs_compared", 0): [[(94.9, 0)]],
     ("inputs_compared", 1): [[(90, 0), (92, 0)], [(91, 0)], [(80, 1), (84, 1), (85, 1)], [(83, 1)]],
     ("learning_curve", 0): [[(1, 0.7), (2, 0.1)], [(1, 0.6), (2, 0.4)]],
@@ -434,7 +441,7 @@ def test_lines_markers_and_marked_values_have_their_numbers(name, panel):
 
 
 SERIES = ["cosine_by_token", "lines_per_layer", "lines_by_padding", "cosine_spread", "two_kinds_of_pairs"]
-SERIES += ["found_within", "rivals_by_layer", "cosines_by_layer", "learning_curve"]
+SERIES += ["found_within", "rivals_by_layer", "cosines_by_layer", "learning_curve", "scores_by_probe"]
 
 
 @pytest.mark.parametrize("name", SERIES)
@@ -511,6 +518,7 @@ def test_axes_say_what_they_measure(name, kind, labels):
         ("senses_by_layer", ["shore", "money"]),
         ("rivals_by_layer", ["word", "guessing", "mask"]),
         ("cosines_by_layer", ["same", "other"]),
+        ("scores_by_probe", ["a", "b"]),
         ("learning_curve", ["training", "held out", "its 95 % interval", "always yes"]),
     ],
 )
@@ -551,6 +559,7 @@ def test_the_legend_names_what_is_drawn(name, names):
         ("bars_by_token", 1, None, ["", ""]),
         ("speed_bars", 0, None, ["encode", "embed, last layer"]),
         ("speed_bars", 1, None, ["", ""]),
+        ("scores_by_probe", 0, None, ["GloVe", "last"]),
         ("inputs_compared", 0, None, ["last", "sum"]),
         ("learning_curve", 0, ["1", "2"], None),
     ],
@@ -599,7 +608,7 @@ def test_bars_of_one_kind_have_one_colour_and_of_two_kinds_two(name, panel, kind
 def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
     downwards = """parameter_map token_boxes input_grid who_sees_whom word_pieces longest_match vocabulary_map
         stacked_shares values_per_layer cosine_heat_map windows_over_text attention_table attention_heads
-        bars_by_token padding_waste speed_bars inputs_compared ledger_tiles"""
+        bars_by_token padding_waste speed_bars scores_by_probe inputs_compared ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()
 
 
@@ -843,6 +852,32 @@ def test_bands_reach_from_the_lower_to_the_upper_end():
     assert band(panels("learning_curve")[1].collections[0]) == {1: (0.3, 0.7), 2: (0.7, 0.9)}
     intervals = panels("scores_by_layer")[0].collections[0].get_segments()
     assert [interval.tolist() for interval in intervals] == [[[0, 0], [0, 0.2]], [[1, 0.4], [1, 0.6]]]
+    across = [c.get_segments() for c in panels("scores_by_probe")[0].collections]
+    assert [[segment[:, 0].tolist() for segment in own] for own in across] == [
+        [[0.2, 0.5], [0.4, 0.6]],
+        [[0.9, 1], [0, 0.1]],
+    ]
+
+
+def test_rivals_of_the_layers_are_lines_across_or_layer_by_layer_in_their_own_panel():
+    rivals = {"F1": {"GloVe": 0.3, "a window": [float("nan"), 0.7]}}
+    left, right = drawn("scores_by_layer", rivals=rivals).axes
+    found = {line.get_label(): line for line in left.lines if line.get_label() in rivals["F1"]}
+    assert set(found["GloVe"].get_ydata()) == {0.3}
+    assert found["a window"].get_ydata().tolist()[1] == 0.7
+    assert len({line.get_linestyle() for line in found.values()}) == 2
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["GloVe", "a window"]
+    assert right.get_legend() is None
+    assert len(right.lines) == 2
+
+
+def test_all_rows_of_a_figure_of_probes_have_the_same_probes():
+    with pytest.raises(ValueError, match=r"'last' has the probes \['b'\], the first row \['a'\]"):
+        drawn("scores_by_probe", rows={"GloVe": {"a": (1, 0, 2)}, "last": {"b": (1, 0, 2)}})
+
+
+def test_the_scores_of_our_inputs_carry_the_checkpoints_name():
+    assert drawn("inputs_compared", here="minilm").axes[1].get_xlabel() == "minilm, F1 x 100"
 
 
 def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle():
@@ -886,7 +921,7 @@ def test_the_panels_of_rivals_share_a_scale_that_holds_the_lowest():
 
 
 def test_eight_rivals_differ_in_their_marker_or_line():
-    (axes,) = drawn("rivals_by_layer", panels={"a": dict.fromkeys("abcdefgh", [0, 1])}).axes
+    (axes,) = drawn("rivals_by_layer", panels={"a": dict.fromkeys("abcdefgh", (0, 1))}).axes
     assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 8
 
 

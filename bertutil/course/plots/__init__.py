@@ -21,7 +21,7 @@ from bertutil.course.plots.pooling import (
     pooling_paths,
     windows_over_text,
 )
-from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer
+from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer, scores_by_probe
 from bertutil.course.plots.similarity import arrow_pairs, cosine_spread, found_within, spread, two_kinds_of_pairs
 from bertutil.course.plots.states import (
     feature_histogram,
@@ -84,6 +84,7 @@ __all__ = [
     "pooling_paths",
     "rivals_by_layer",
     "scores_by_layer",
+    "scores_by_probe",
     "senses_by_layer",
     "show",
     "side_by_side_bars",
