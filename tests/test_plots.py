@@ -272,7 +272,7 @@ SIX = {name: [0.5, 1] for name in "abcdef"}
         ("found_within", {"ranks": SIX}),
         ("lines_by_padding", {"series": dict.fromkeys("abcde", ([0, 5], [1, 0]))}),
         ("lines_per_layer", {"series": SIX}),
-        ("rivals_by_layer", {"panels": {"tuned": dict.fromkeys("abcdefghi", [0, 1])}}),
+        ("rivals_by_layer", {"panels": {"tuned": {name: [0, 1] for name in "abcdefghi"}}}),
         ("scores_by_layer", {"panels": dict.fromkeys("abcd", ([1], [0], [2]))}),
         ("senses_by_layer", {"panels": dict.fromkeys(range(8), (POINTS, 0.5, 1))}),
         ("senses_by_layer", {"senses": [*"abcde"]}),
@@ -886,7 +886,7 @@ def test_the_panels_of_rivals_share_a_scale_that_holds_the_lowest():
 
 
 def test_eight_rivals_differ_in_their_marker_or_line():
-    (axes,) = drawn("rivals_by_layer", panels={"a": dict.fromkeys("abcdefgh", [0, 1])}).axes
+    (axes,) = drawn("rivals_by_layer", panels={"a": {name: [0, 1] for name in "abcdefgh"}}).axes
     assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 8
 
 
