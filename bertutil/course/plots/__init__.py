@@ -38,6 +38,7 @@ from bertutil.course.plots.tokens import (
     token_boxes,
     who_sees_whom,
 )
+from bertutil.course.plots.tour import whole_way
 from bertutil.course.plots.vocabulary import (
     compared_histograms,
     longest_match,
@@ -98,6 +99,7 @@ __all__ = [
     "values_per_layer",
     "vocabulary_map",
     "who_sees_whom",
+    "whole_way",
     "windows_over_text",
     "word_pieces",
 ]
