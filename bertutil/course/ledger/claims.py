@@ -205,6 +205,7 @@ def c30(evidence: Evidence) -> Measured:
 
     A sentence in small and in capital letters. And what becomes of accents, of which the article says nothing.
     """
+    evidence.require(uncased=True)
     small, capital = _tokens(evidence, BANK.lower()), _tokens(evidence, BANK.upper())
     differ = abs(len(small) - len(capital)) + sum(a != b for a, b in zip(small, capital, strict=False))
     return {"tokens that differ": differ, "“naïve café” becomes": " ".join(_tokens(evidence, "naïve café"))}
@@ -252,6 +253,7 @@ def c37(evidence: Evidence) -> Measured:
 
     Ids, segments and mask of a pair, made by hand; and positions, handed to the model, which else counts them.
     """
+    evidence.require(segments=2)
     tokenizer = evidence.bert.tokenizer
     first, second = tokenizer.tokenize("my dog"), tokenizer.tokenize("barks")
     made = {
@@ -299,6 +301,7 @@ def c10(evidence: Evidence) -> Measured:
 
     What the tokenizer makes of both, and what segment 1 does to the vectors of a single sentence.
     """
+    evidence.require(segments=2)
     tokenizer, encoding = evidence.bert.tokenizer, evidence.bank[0]
     pair = tokenizer("First one.", "Second.")
     cut = pair["input_ids"].index(tokenizer.sep_token_id) + 1
@@ -323,6 +326,7 @@ def c11(evidence: Evidence) -> Measured:
 
     That call against two calls by keyword. Then the same call with a pair: does B notice when A is another sentence?
     """
+    evidence.require(segments=2)
     ids = evidence.bank[0].input_ids
     ones = torch.ones_like(ids)
     written = _last(evidence, ids, ones)
@@ -427,6 +431,7 @@ def c15(evidence: Evidence) -> Measured:
 
     The shapes, divided by the features of this checkpoint.
     """
+    evidence.require(layers=4)
     states, features = evidence.bank[1], evidence.bert.hidden_size
     joined, summed = (combine_layers(states, how).shape[-1] for how in ("concat_last_4", "sum_last_4"))
     return {
@@ -497,6 +502,7 @@ def c17(evidence: Evidence) -> Measured:
 
     The three banks. The rule asks for the order; the figures themselves belong to bert-base-uncased.
     """
+    evidence.require(layers=4)
     encoding, states = evidence.bank
     banks = combine_layers(states)[0, [i for i, token in enumerate(encoding.tokens[0]) if token == "bank"]]
     cosines = cosine_similarity(banks)
@@ -693,6 +699,7 @@ def c22(evidence: Evidence) -> Measured:
     The published table; and a BiLSTM on the same six inputs, on the entities data, with one seed (chapter 8 has
     several).
     """
+    evidence.require(layers=4)
     first, second = sorted(TABLE_7, key=lambda name: -TABLE_7[name])[:2]
     counts = {name: evidence.sequence_counts[name] for name in TABLE_7}
     ours = counts.pop("concatenation of the last 4")
@@ -762,7 +769,7 @@ def c36(evidence: Evidence) -> Measured:
         large = [i > 0 and word[0].isupper() for i, word in enumerate(sentence.words)]
         marks = ["O" if not now else "I" if before else "B" for before, now in pairwise([False, *large])]
         capitals.append([mark if mark == "O" else f"{mark}-{kind}" for mark in marks])
-    summed = [torch.cat([own[:, -4:].sum(dim=1) for own in part]) for part in (train, test)]
+    summed = [torch.cat([evidence.last_four(own).sum(dim=1) for own in part]) for part in (train, test)]
     answers = iter(linear_probe(summed[0], flat, summed[1]))
     counts = {
         "linear": entity_counts(gold, [[next(answers) for _ in own] for own in gold]),
@@ -797,7 +804,7 @@ def c26(evidence: Evidence) -> Measured:
     """
     words = []
     for uses, senses in evidence.uses.values():
-        cosines, names = cosine_similarity(uses[:, -4:].sum(dim=1)).numpy(), np.array(senses)
+        cosines, names = cosine_similarity(evidence.last_four(uses).sum(dim=1)).numpy(), np.array(senses)
         same = names[:, None] == names
         others = same & ~np.eye(len(names), dtype=bool)
         words.append(np.mean([in_order(row[others[i]], row[~same[i]]).mean() for i, row in enumerate(cosines)]))
@@ -935,6 +942,7 @@ def c33(evidence: Evidence) -> Measured:
     that follows and one from another story, which gets the higher score? A coin is right half of the time. Then with
     a wrong sentence of the same story, for which it was not trained. Intervals over stories.
     """
+    evidence.require(segments=2)
     ours = evidence.next_sentence
     return {
         "held-out stories": len(ours["other"]),
@@ -954,6 +962,7 @@ def _tokens(evidence: Evidence, text: str) -> list[str]:
 
 
 def _ids(evidence: Evidence, *tokens: str) -> list[int]:
+    evidence.require(tokens=tokens)
     return [evidence.bert.tokenizer.get_vocab()[token] for token in tokens]
 
 

@@ -19,9 +19,10 @@ HOLDS = "holds"
 LIMIT = "holds with a limit"
 FAILS = "does not hold"
 PUBLISHED = "published, not re-measured here"
-VERDICTS = (HOLDS, LIMIT, FAILS, PUBLISHED)
+UNFIT = "cannot be measured with this checkpoint"
+VERDICTS = (HOLDS, LIMIT, FAILS, PUBLISHED, UNFIT)
 
-# A measured quantity. A tuple has one number a layer; None: it cannot be measured here, as a file is missing.
+# A measured quantity. A tuple has one number a layer; None: it cannot be measured here, for want of a file or layers.
 Value = bool | int | float | str | tuple[float, ...] | None
 Measured = Mapping[str, Value]
 Bound = bool | int | float | str
@@ -34,6 +35,10 @@ _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "≤": operator.le,
     "≥": operator.ge,
 }
+
+
+class UnfitError(ValueError):
+    """A claim cannot be measured with this checkpoint; the message says why."""
 
 
 class Condition(NamedTuple):
@@ -81,14 +86,19 @@ class Claim:
     def verdict(self, measured: Measured) -> str:
         """Return one of VERDICTS. It depends on `measured` and on the conditions, and on nothing else."""
         if any(measured[condition.quantity] is None for condition in self.needs):
-            return PUBLISHED
+            return PUBLISHED if self.published else UNFIT
         if not all([condition.met(measured) for condition in self.needs]):
             return FAILS
         return LIMIT if any([condition.met(measured) for condition in self.limits]) else HOLDS
 
     def examine(self, evidence: "Evidence") -> "Finding":
-        """Measure the claim on the checkpoint of `evidence`."""
-        measured = self.measure(evidence)
+        """Measure the claim on the checkpoint of `evidence`; where that cannot be done, "why" says why."""
+        try:
+            measured = self.measure(evidence)
+        except UnfitError as error:
+            conditions = (*self.needs, *self.limits)
+            names = (*self.beside, *(condition.quantity for condition in conditions))
+            measured = {"why": str(error), **dict.fromkeys(names)}
         return Finding(self, measured, self.verdict(measured))
 
 

@@ -14,7 +14,7 @@ from bertutil.course.plots.common import BLUE, RED, SKY, STYLE, empty_axes
 def ledger_tiles(verdicts: dict[str, str], order: Sequence[str], *, title: str) -> Figure:
     """One tile a claim, with its id, in rows by verdict; `order` is that of the verdicts, from top to bottom.
 
-    Raises ValueError for a verdict that is not in `order`.
+    Raises ValueError for a verdict that is not in `order`, and for more than five.
     """
     if lacking := set(verdicts.values()) - set(order):
         raise ValueError(f"order lacks the verdict {', '.join(sorted(lacking))}: its claims would be left out")
@@ -23,7 +23,8 @@ def ledger_tiles(verdicts: dict[str, str], order: Sequence[str], *, title: str) 
     height = sum(1.5 + max(1, math.ceil(len(names) / width)) for _, names in rows)
     figure, (axes,) = empty_axes(height=0.36 * height)
     y = 0.0
-    for (verdict, names), colour, hatch in zip(rows, (BLUE, SKY, RED, "#FFFFFF"), ("", "..", "//", ""), strict=True):
+    looks = [(BLUE, ""), (SKY, ".."), (RED, "//"), ("#FFFFFF", ""), ("#FFFFFF", "xx")]
+    for (verdict, names), (colour, hatch) in zip(rows, looks[: len(rows)], strict=True):
         axes.text(0, y + 0.75, f"{verdict}: {len(names)}", fontsize=10, fontweight="bold", va="center")
         for i, name in enumerate(names):
             left, top = i % width, y + 1.2 + i // width

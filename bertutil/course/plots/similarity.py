@@ -134,6 +134,7 @@ def ways_by_kind(panels: dict[str, dict[str, tuple[float, float, float]]], *, ti
         axes.set_yticks(range(len(ways)), ways if axes is panel_axes[0] else [""] * len(ways))
         axes.set_title(kind, fontsize=10)
         axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color="#E5E5E5")
         axes.set_axisbelow(True)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
