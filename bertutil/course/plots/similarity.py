@@ -115,17 +115,17 @@ def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Fig
 def ways_by_kind(panels: dict[str, dict[str, tuple[float, float, float]]], *, title: str, xlabel: str) -> Figure:
     """A panel for each kind of query, in it a row for each way of searching: its score, and a bar for its interval.
 
-    A way has (score, lower end, upper end), in the same order in every panel. The highest score of a panel is bold.
+    A way has (score, lower end, upper end), in the same order in every panel. The highest scores of a panel are bold.
     """
     ways = list(next(iter(panels.values())))
     figure, panel_axes = empty_axes(height=1.3 + 0.42 * len(ways), columns=len(panels))
     for (kind, scores), axes in zip(panels.items(), panel_axes, strict=True):
-        best = max(ways, key=lambda way: scores[way][0])
+        best = max(score for score, _, _ in scores.values())
         for y, way in enumerate(ways):
             score, low, high = scores[way]
             axes.plot([low, high], [y, y], color=SKY, linewidth=5, alpha=0.5, solid_capstyle="butt")
             axes.plot(score, y, "o", color=BLUE, markersize=6)
-            weight = "bold" if way == best else "normal"
+            weight = "bold" if score == best else "normal"
             axes.annotate(
                 f"{score:.2f}", (score, y), (0, 6), textcoords="offset points", ha="center", fontsize=8, weight=weight
             )
