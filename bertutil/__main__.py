@@ -2,7 +2,11 @@
 
 import sys
 
-from bertutil.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from bertutil.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # in the first moments, or a command of the course
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)

@@ -23,6 +23,11 @@ from torch import nn
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
+# torch's threads end with a fork, and a child would wait for them for ever (pitfall 44): it computes with one, as
+# torch's own DataLoader does in its workers
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
 
 @dataclass(frozen=True)
 class SentenceRecipe:
@@ -164,7 +169,8 @@ def load(
     `name` is a name of CATALOGUE, a folder (one that is called like a name of CATALOGUE: "./minilm"), or a hub id
     such as "owner/name"; None takes the environment variable BERTUTIL_MODEL, else "minilm". The default checkpoint
     lies in a Python package and needs no network. `device`: as torch names it, or "auto", which is a GPU ("cuda")
-    where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices.
+    where torch finds one, else the CPU. The vectors differ by some 1e-5 between devices. A process that is forked
+    off this one computes with one thread; one that is spawned has all.
 
     A folder that sentence-transformers wrote (modules.json) says how its sentence vectors are made: bert.sentence,
     which embed() follows. Up to its length they are that library's, in direction, and with normalize=True in every
@@ -200,9 +206,7 @@ def load(
         try:
             loaded: Any = BertModel.from_pretrained(
                 folder,
-                config=BertConfig.from_dict(
-                    {key: value for key, value in config.items() if key not in _IGNORED.split()}
-                ),
+                config=BertConfig.from_dict({k: v for k, v in config.items() if k not in _IGNORED.split()}),
                 dtype=dtype,
                 attn_implementation=attention,
                 output_loading_info=True,
@@ -234,8 +238,15 @@ def require_right_padding(bert: Bert) -> None:
 
 
 def require_ready(bert: Bert) -> None:
-    """Refuse a model of which any part has its dropout on, and a tokenizer that pads on the left."""
+    """Refuse dropout in any part of the model, a tokenizer that pads on the left, and tokens without a vector."""
     require_right_padding(bert)
+    added = bert.tokenizer.backend_tokenizer.get_added_tokens_decoder()
+    size = getattr(bert.model.get_input_embeddings(), "num_embeddings", bert.model.config.vocab_size)
+    if (last := max(added, default=0)) >= size:
+        raise ValueError(
+            f"the tokenizer of {bert.name} was given the token {added[last].content!r}, with the id {last}, and the "
+            f"model has {size:,} vectors only; call bert.model.resize_token_embeddings(len(bert.tokenizer)) first"
+        )
     for name, part in bert.model.named_modules():
         if part.training and any(map(_drops, part.modules())):
             where = f"the part {name} of the model" if name else "the model"
@@ -275,9 +286,7 @@ def locate(name: str) -> Path:
         spec = find_spec(checkpoint.package)  # finds without importing
         if spec and spec.origin:
             return Path(spec.origin).parent / "model"
-    if checkpoint:
-        return _download(name, checkpoint.hub_id, checkpoint.revision)
-    return _download(name, name, None)
+    return _download(name, *((checkpoint.hub_id, checkpoint.revision) if checkpoint else (name, None)))
 
 
 _EXTRAS = ("added_tokens.json", "special_tokens_map.json", "sentence_bert_config.json")  # of other people's
@@ -364,10 +373,8 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
     try:
         if any(Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts for module in listed):
             raise TypeError("a path out of the folder")
-        return [
-            (re.sub(r"^sentence_transformers\..*\.", "", module["type"]), folder / module["path"])
-            for module in listed
-        ]
+        kind = re.compile(r"^sentence_transformers\..*\.")
+        return [(kind.sub("", module["type"]), folder / module["path"]) for module in listed]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / 'modules.json'} describes no modules; download or write it again") from error
 
@@ -384,7 +391,7 @@ def _sentence_recipe(
     settings, pooling = _read(paths[0] / "sentence_bert_config.json") or {}, _read(paths[1] / "config.json") or {}
     try:
         modes = pooling.get("pooling_mode") or [
-            m for key, m in _POOLING.items() if pooling.get(f"pooling_mode_{key}")
+            _POOLING[key] for key in _POOLING if pooling.get(f"pooling_mode_{key}")
         ]
         modes = (modes,) if isinstance(modes, str) else tuple(modes or ["mean"])
         how = "mean" if modes == ("mean_sqrt_len_tokens",) and "Normalize" in kinds else _HOW.get(modes)
@@ -431,9 +438,7 @@ def _config_problem(folder: Path, config: Mapping[str, Any]) -> str:
         return f"has positions of the type {kind!r}, and bertutil computes 'absolute' ones only"
     for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
         if config.get(key):
-            return (
-                f"is a decoder ({key!r} in its config.json), and bertutil reads encoders; if it is one, set it false"
-            )
+            return f"is a decoder ({key!r} in config.json), and bertutil reads encoders; if it is one, set it false"
     if (folder / "adapter_config.json").exists():
         return "comes with an adapter (adapter_config.json); merge it into the weights, and save these"
     for key in (*_SIZES.split(), "type_vocab_size"):
@@ -531,10 +536,7 @@ def _capitals(vocabulary: Iterable[str]) -> tuple[str, float]:
 def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any, own: Tokenizer) -> str:
     """What keeps encode() from doing what the folder's tokenizer does; "" where nothing does."""
     backend = tokenizer.backend_tokenizer
-    for each in (
-        backend,
-        own,
-    ):  # tokenizer.json may carry settings of its author's, such as padding to 128 (pitfall 31)
+    for each in backend, own:  # tokenizer.json may carry settings of its author's: padding to 128 (pitfall 31)
         each.no_padding()
         each.no_truncation()
     if not isinstance(backend.model, WordPiece) or not isinstance(own.model, WordPiece):

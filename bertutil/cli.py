@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import signal
 import sys
 import threading
 import warnings
@@ -20,13 +21,8 @@ import bertutil  # torch comes with the first name that needs it: --help is quic
 
 TABLES = {".csv": ",", ".tsv": "\t"}  # what separates the cells
 JSON_LINES = (".jsonl", ".ndjson", ".json")
-PACKED = {  # what unpacks it, with an open() each
-    ".gz": ("gzip",),
-    ".bz2": ("bz2",),
-    ".xz": ("lzma",),
-    ".zst": ("compression.zstd", "backports.zstd"),
-}
-
+# What unpacks it, with an open() each
+PACKED = {".gz": ["gzip"], ".bz2": ["bz2"], ".xz": ["lzma"], ".zst": ["compression.zstd", "backports.zstd"]}
 
 COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]) for it
     "embed": ("vectors for the lines of a text file or the column of a table, in a folder", None),
@@ -54,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Run a command of this module: 0, 2 for an error (one line on stderr) or 130 for Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments, argparse.Namespace(arguments=arguments))
     hook, sys.unraisablehook = sys.unraisablehook, _press_again
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -67,7 +63,7 @@ def _run(arguments: list[str]) -> int:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped.", _how_to_go_on(options, arguments), file=sys.stderr)
+        print(_stopped(options), file=sys.stderr)
         return 130
     finally:
         sys.unraisablehook = hook
@@ -101,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("out", metavar="OUT", help="the folder to write; with --jsonl the file")
     embed.add_argument("--model", help="a name of the catalogue, a folder or a hub id (default: minilm)")
     embed.add_argument("--unit", choices=["sentence", "word", "token"], help="default: sentence")
-    embed.add_argument(
-        "--strategy", help="which layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)"
-    )
+    embed.add_argument("--strategy", help="layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)")
     embed.add_argument("--how", help="how tokens are pooled (default: mean)")
     embed.add_argument(
         "--specials",
@@ -114,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
     embed.add_argument("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
     embed.add_argument("--column", help="the column of a .csv, .tsv, .jsonl or .parquet file with the texts")
-    embed.add_argument(
-        "--errors", default="strict", choices=["strict", "replace"], help="what to do on invalid UTF-8"
-    )
+    embed.add_argument("--errors", default="strict", choices=["strict", "replace"], help="on invalid UTF-8")
     embed.add_argument(
         "--jsonl",
         action="store_true",
@@ -144,7 +136,7 @@ def _embed(options: argparse.Namespace) -> None:
         raise ValueError(f"--jsonl has a form of its own; it does not go with --{' and --'.join(chosen)}")
     with ExitStack() as stack:
         lines = _lines(options, stack)
-        bert = _load(options.model, options.dtype, options.device)
+        bert = _load(options, options.model, options.dtype, options.device)
         if options.jsonl:
             _write_jsonl(bert, lines, Path(options.out), options.errors)
             return
@@ -157,7 +149,22 @@ def _print(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _load(name: str | None, dtype: str, device: str = "cpu") -> "bertutil.Bert":
+def _import_torch(options: argparse.Namespace) -> None:
+    """Import what computes. A Ctrl-C ends the process then and there: a half-made import turns it into any error."""
+
+    def stop(*_: object) -> None:
+        os.write(2, f"{_stopped(options)}\n".encode(errors="replace"))
+        os._exit(130)
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if usual and "bertutil.corpus" not in sys.modules and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, stop)
+        import_module("bertutil.corpus")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _load(options: argparse.Namespace, name: str | None, dtype: str, device: str = "cpu") -> "bertutil.Bert":
+    _import_torch(options)
     import torch
 
     return bertutil.load(name, dtype=getattr(torch, dtype), device=device)
@@ -287,19 +294,16 @@ def _require_column(column: str, columns: list[str], path: str) -> None:
 
 def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, errors: str) -> None:
     """Write what extract_features.py writes, with its spelling of linex_index: 4 layers, 6 digits, a line a text."""
-    from bertutil import corpus, packed
+    from bertutil import corpus, folder, packed
 
-    if out.exists():
-        raise ValueError(f"{out} exists already; choose another file, or remove it")
     recipe = packed.make_recipe(bert, "token", "concat_last_4", "mean", True)
     unfinished = out.with_name(out.name + ".part")
-    if unfinished.exists():  # the user's own, or of a run that was killed
-        raise ValueError(f"{unfinished} exists already, and would be written to; rename or remove it")
+    for path in (out, unfinished):  # the user's own, or of a run that was killed
+        if os.path.lexists(path):
+            raise ValueError(f"{path} exists already, and would be written to; rename or remove it")
     with ExitStack() as stack:
         source = stack.enter_context(open(lines, "rb")) if isinstance(lines, str) else lines
-        stream = unfinished.open("x", encoding="utf-8")
-        stack.callback(unfinished.unlink, missing_ok=True)
-        stack.enter_context(stream)
+        stream = stack.enter_context(folder.replacing(out, unfinished))
         bar = stack.enter_context(corpus.progress_bar(None, 0, True))
         number = 0
         for window in corpus.make_windows(recipe, corpus.read_texts(source, errors), 10_000):
@@ -307,29 +311,29 @@ def _write_jsonl(bert: "bertutil.Bert", lines: str | Iterable[Any], out: Path, e
             vectors, starts = packed.compute(recipe, pieces, bar.update)
             layers = vectors.reshape(len(vectors), 4, -1).astype(float).round(6)
             for one, start in zip(pieces, starts, strict=False):
-                features = [
-                    {
-                        "token": token,
-                        "layers": [{"index": -1 - i, "values": v.tolist()} for i, v in enumerate(values)],
-                    }
-                    for token, values in zip(corpus.labels(recipe, one), layers[start:], strict=False)
-                ]
-                stream.write(json.dumps({"linex_index": number, "features": features}) + "\n")
+                features = []
+                for token, values in zip(corpus.labels(recipe, one), layers[start:], strict=False):
+                    of_token = [{"index": -1 - i, "values": v.tolist()} for i, v in enumerate(values)]
+                    features.append({"token": token, "layers": of_token})
+                with folder.writing(out, "nothing of it is kept"):
+                    print(json.dumps({"linex_index": number, "features": features}), file=stream, flush=True)
                 number += 1
-        stream.close()
-        os.replace(unfinished, out)
+        if os.path.lexists(out):
+            raise ValueError(f"{out} was made by another program meanwhile; choose another file")
 
 
 def _verify(options: argparse.Namespace) -> None:
+    _import_torch(options)
     corpus = bertutil.open_corpus(options.folder)
     corpus.verify()
     print(f"{corpus}: every file is as it was written")
 
 
 def _search(options: argparse.Namespace) -> None:
+    _import_torch(options)
     import numpy as np
 
-    from bertutil.corpus import checkpoint_digest
+    from bertutil.corpus import checkpoint_settings
 
     corpus = bertutil.open_corpus(options.folder)
     settings = corpus.settings
@@ -339,9 +343,9 @@ def _search(options: argparse.Namespace) -> None:
         raise ValueError(f"-k is {options.k}; it must be at least 1")
     if not corpus.complete:
         print(f"note: {options.folder} is not complete; it has {len(corpus.lines):,} lines so far", file=sys.stderr)
-    bert = _load(options.model or settings["model"], settings["dtype"])
-    if checkpoint_digest(bert) != settings["checkpoint"]:
-        raise ValueError(f"{bert.name} has other weights than the checkpoint that {options.folder} was made with")
+    bert = _load(options, options.model or settings["model"], settings["dtype"])
+    if changed := [name for name, now in checkpoint_settings(bert).items() if settings.get(name, now) != now]:
+        raise ValueError(f"{bert.name} is another checkpoint than {options.folder} was made with ({changed[0]})")
     if not len(corpus.lines):
         return
     chosen = {name: settings[name] for name in ("strategy", "how", "specials")}
@@ -353,13 +357,16 @@ def _search(options: argparse.Namespace) -> None:
             _print(f"{score:.3f}  line {i + 1}: {line if isinstance(line, str) else ' '.join(line)}")
 
 
-def _how_to_go_on(options: argparse.Namespace, arguments: list[str]) -> str:
+def _stopped(options: argparse.Namespace) -> str:
+    """What to say after a Ctrl-C. It may have come amid an import, so nothing is imported here."""
     if options.run is not _embed or options.jsonl:
-        return ""
+        return "\nStopped."
     try:
-        done = f"{options.out} holds the first {len(bertutil.open_corpus(options.out).lines):,} lines. "
-    except ValueError:
+        n_lines = json.loads((Path(options.out) / "corpus.json").read_bytes())["n_lines"]
+        done = f" {options.out} holds the first {n_lines:,} lines."
+    except (OSError, ValueError, LookupError, TypeError):
         done = ""
     piped = not Path(options.input).is_file()
     again = "the same command, with the same input," if piped else "the same command"
-    return f"{done}To go on, give {again} again: {shlex.join(['python', '-m', 'bertutil', *arguments])}"
+    command = shlex.join(["python", "-m", "bertutil", *options.arguments])
+    return f"\nStopped.{done} To go on, give {again} again: {command}"

@@ -20,16 +20,18 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.folder import (
+    HEADER,
     GrowingFile,
     Lines,
     check_file,
     json_line,
     map_array,
+    npy_header,
     read_record,
     require_size,
     write_record,
 )
-from bertutil.packed import Pieces, Recipe, compute, make_recipe, tokenize
+from bertutil.packed import Pieces, Recipe, compute, grouped, make_recipe, tokenize
 from bertutil.pieces import Text, check_text, in_order
 from bertutil.pooling import Mix, SentenceHow, Unit, WordHow
 
@@ -126,19 +128,24 @@ class Corpus:
         self.settings: dict[str, Any] = record["settings"]
         self.complete: bool = record["complete"]
         self.n_empty: int = record["n_empty"]
-        self._files: dict[str, Any] = record["files"]
+        self._record = record
         for name, state in record["files"].items():
             require_size(folder / name, state["bytes"])
-        n, has_words = record["n_lines"], "words.jsonl" in record["files"]
-        self.vectors = map_array(folder / "vectors.npy", np.float32, (record["n_vectors"], self.settings["features"]))
-        self.offsets = map_array(folder / "offsets.npy", np.int64, (n + 1 if n else 0,)) if has_words else None
-        self.lines = Lines(folder / "lines.jsonl", n)
-        self.words = Lines(folder / "words.jsonl", n) if has_words else None
+        arrays = {name: map_array(folder / name, *form) for name, form in _arrays(record).items()}
+        self.vectors, self.offsets = arrays["vectors.npy"], arrays.get("offsets.npy")
+        self.lines = Lines(folder / "lines.jsonl", record["n_lines"])
+        self.words = Lines(folder / "words.jsonl", record["n_lines"]) if "offsets.npy" in arrays else None
 
     def verify(self) -> None:
         """Read every file and compare it with its sum; raise ValueError with the name of the first that differs."""
-        for name, state in self._files.items():
-            check_file(self.folder / name, state)
+        for name, state in self._record["files"].items():
+            if state["bytes"]:
+                check_file(self.folder / name, state)
+        for name, form in _arrays(self._record).items():
+            path, size = self.folder / name, self._record["files"][name]["bytes"]
+            # no sum covers a header; that of a longer file, which a call left that was stopped, tells of more rows
+            if 0 < size == path.stat().st_size and np.fromfile(path, "u1", HEADER).tobytes() != npy_header(*form):
+                raise ValueError(f"{path} has a damaged header; the call that wrote the folder mends it")
 
     def __repr__(self) -> str:
         """Say what is in it."""
@@ -162,19 +169,18 @@ def _fill(
             for name, committed in record["files"].items()
         }
         texts = _skip(read_texts(stream, errors), record, folder, grow)
-        _write_headers(recipe, files, record)  # no checksum covers them
+        _write_headers(files, record)  # no checksum covers them
         total = len(lines) if isinstance(lines, Sequence) else None
         if path:
             total = _count_lines(path) if progress and path.is_file() else None  # a pipe can be read once only
         with progress_bar(total, record["n_lines"], progress) as bar:
             for part in make_windows(recipe, texts, window):
                 _append(recipe, part, files, record, bar)
-                _commit(recipe, folder, files, record)
+                _commit(folder, files, record)
         if not record["complete"]:
             record["complete"] = True
-            _commit(recipe, folder, files, record)
-    n_empty: int = record["n_empty"]
-    return n_empty
+            _commit(folder, files, record)
+    return int(record["n_empty"])
 
 
 def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
@@ -189,7 +195,7 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
     if record and not resume:
         raise ValueError(f"{folder} holds a corpus already; choose another folder, delete it, or use resume=True")
     if record:
-        old = record["settings"]
+        old = {name: settings[name] for name in CONFIGURATION} | record["settings"]  # version 0.1.0 had none of them
         changed = [name for name in settings if name != "model" and old.get(name) != settings[name]]
         if changed:
             which = " and ".join(f"{name} {old.get(name)!r:.20}, now {settings[name]!r:.20}" for name in changed)
@@ -213,8 +219,8 @@ def _start_record(recipe: Recipe, folder: Path, resume: bool) -> dict[str, Any]:
         "n_lines": 0,
         "n_vectors": 0,
         "n_empty": 0,
-        "files": {name: {"bytes": 0, "sha256": hashlib.sha256().hexdigest()} for name in names},
     }
+    record["files"] = {name: {"bytes": 0, "sha256": hashlib.sha256().hexdigest()} for name in names}
     write_record(folder, record)
     return record
 
@@ -225,7 +231,7 @@ def _binds(record: dict[str, Any]) -> bool:
 
 
 def checkpoint_digest(bert: Bert) -> str:
-    """Return a sha256 of the tokenizer and the weights: equal digests, equal vectors."""
+    """Return a sha256 of the tokenizer and the weights."""
     tokenizer = Tokenizer.from_str(bert.tokenizer.backend_tokenizer.to_str())
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -242,14 +248,24 @@ def checkpoint_digest(bert: Bert) -> str:
     return digest.hexdigest()
 
 
+# What no weight shows, and the vectors depend on
+CONFIGURATION = ("num_attention_heads", "hidden_act", "layer_norm_eps")
+
+
+def checkpoint_settings(bert: Bert) -> dict[str, Any]:
+    """Return what tells a checkpoint from others: equal settings, equal vectors."""
+    return {"checkpoint": checkpoint_digest(bert)} | {
+        name: getattr(bert.model.config, name) for name in CONFIGURATION
+    }
+
+
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """Everything that the vectors depend on, and the checkpoint's name."""
     bert = recipe.bert
+    is_folder = bert.name not in CATALOGUE and Path(bert.name).is_dir()
     return {
-        "model": bert.name
-        if bert.name in CATALOGUE or not Path(bert.name).is_dir()
-        else str(Path(bert.name).resolve()),
-        "checkpoint": checkpoint_digest(bert),
+        "model": str(Path(bert.name).resolve()) if is_folder else bert.name,
+        **checkpoint_settings(bert),
         "dtype": str(bert.model.dtype).removeprefix("torch."),
         "device": bert.model.device.type,
         "unit": recipe.unit,
@@ -322,17 +338,7 @@ def make_windows(recipe: Recipe, texts: Iterator[Text], most_texts: int) -> Iter
         most_texts = min(most_texts, n_vectors)
     else:
         most_characters = min(most_characters, 4 * n_vectors)
-    window: list[Text] = []
-    characters = 0
-    for text in texts:
-        size = sum(map(len, text))
-        if window and (len(window) == most_texts or characters + size > most_characters):
-            yield window
-            window, characters = [], 0
-        window.append(text)
-        characters += size
-    if window:
-        yield window
+    return grouped(texts, lambda text: sum(map(len, text)), most_characters, most_texts)
 
 
 def _append(
@@ -374,20 +380,26 @@ def labels(recipe: Recipe, pieces: Pieces) -> list[str]:
     return [tokenizer.cls_token, *tokens, tokenizer.sep_token] if recipe.specials else list(tokens)
 
 
-def _commit(recipe: Recipe, folder: Path, files: dict[str, GrowingFile], record: dict[str, Any]) -> None:
+def _commit(folder: Path, files: dict[str, GrowingFile], record: dict[str, Any]) -> None:
     """Make what was appended count: first the files, then the record, which is replaced in one step."""
-    _write_headers(recipe, files, record)
+    _write_headers(files, record)
     for name, file in files.items():
         record["files"][name] = file.sync()
     write_record(folder, record)
 
 
-def _write_headers(recipe: Recipe, files: dict[str, GrowingFile], record: dict[str, Any]) -> None:
+def _write_headers(files: dict[str, GrowingFile], record: dict[str, Any]) -> None:
     """Say in the .npy files how much of them there is."""
+    for name, form in _arrays(record).items():
+        files[name].write_header(*form)
+
+
+def _arrays(record: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The type and shape of what each .npy file holds."""
     n = record["n_lines"]
-    files["vectors.npy"].write_header("<f4", (record["n_vectors"], recipe.n_features))
-    if "offsets.npy" in files:
-        files["offsets.npy"].write_header("<i8", (n + 1 if n else 0,))
+    vectors = ("<f4", (record["n_vectors"], record["settings"]["features"]))
+    arrays = {"vectors.npy": vectors, "offsets.npy": ("<i8", (n + 1 if n else 0,))}
+    return {name: form for name, form in arrays.items() if name in record["files"]}
 
 
 # --- Progress ---

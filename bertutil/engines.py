@@ -18,8 +18,9 @@ class Embedder:
     For Ray Data: `ds.map_batches(Embedder, fn_constructor_kwargs={"unit": "word"}, concurrency=2)`, one model in
     each of two workers. Give Ray more cores than there are workers: a repartition() that finds them all taken waits
     for ever. For Hugging Face datasets: `ds.map(Embedder(unit="word"), batched=True)`, or with `with_indices=True`,
-    for messages that name the data set's rows and not the batch's. The vectors are embed()'s; a row without a token
-    gets NaN, as with embed_corpus(), or for words and tokens no vector, and a warning counts them.
+    for messages that name the data set's rows and not the batch's; with `num_proc`, its forked processes compute
+    with one thread each, whatever ran before. The vectors are embed()'s; a row without a token gets NaN, as with
+    embed_corpus(), or for words and tokens no vector, and a warning counts them.
     """
 
     def __init__(

@@ -9,18 +9,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 HEADER = 128  # bytes of a .npy header; numpy leaves room in it for any number of rows
-NAMES = {
-    "vectors.npy",
-    "lines.jsonl",
-    "offsets.npy",
-    "words.jsonl",
-}  # whatever a record says, no other file is opened
+# Whatever a record says, no other file is opened
+NAMES = {"vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"}
 _FORM = {"settings": dict, "versions": dict, "complete": bool, "files": dict}
 _FORM |= {"n_lines": int, "n_vectors": int, "n_empty": int}
 
@@ -34,10 +30,7 @@ class GrowingFile:
     def __init__(self, path: Path, committed: dict[str, Any]) -> None:
         """Open or create the file, check what was committed, and cut off what was not."""
         self.path = path
-        if path.is_symlink():
-            raise ValueError(
-                f"{path} is a link, and writing would change the file that it leads to; start a new folder"
-            )
+        require_no_link(path)
         path.touch()
         self.digest = check_file(path, committed)
         self.size = committed["bytes"] or _start(path)
@@ -53,18 +46,13 @@ class GrowingFile:
 
     def write_header(self, dtype: str, shape: tuple[int, ...]) -> None:
         """Write what makes the file a .npy file."""
-        header = io.BytesIO()
-        fields = {"descr": dtype, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(header, fields)
-        if len(header.getvalue()) != HEADER:
-            raise RuntimeError(f"numpy wrote a header of {len(header.getvalue())} bytes, expected {HEADER}")
         self.file.seek(0)
-        self._write(header.getvalue())
+        self._write(npy_header(dtype, shape))
         self.file.seek(self.size)
 
     def sync(self) -> dict[str, Any]:
         """Bring everything to the disk; return the state to commit."""
-        with _writing(self.path):
+        with writing(self.path):
             os.fsync(self.file.fileno())
         return {"bytes": self.size, "sha256": self.digest.hexdigest()}
 
@@ -74,7 +62,7 @@ class GrowingFile:
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
-        with _writing(self.path):
+        with writing(self.path):
             while view:
                 view = view[self.file.write(view) :]
 
@@ -115,27 +103,56 @@ def _has_the_form(record: dict[str, Any]) -> bool:
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Replace corpus.json in one step: after a crash there is the old one or the new one."""
-    with _writing(folder / "corpus.json"):
+    with writing(folder / "corpus.json"):
         (folder / "corpus.json.new").unlink(missing_ok=True)
-        with (folder / "corpus.json.new").open("x", encoding="utf-8") as stream:  # "x" follows no link
+        with replacing(folder / "corpus.json", folder / "corpus.json.new") as stream:
             json.dump(record | {"sha256": _digest(record)}, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(folder / "corpus.json.new", folder / "corpus.json")
 
 
 def _digest(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
+def npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """Return what makes the bytes of an array behind it a .npy file."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    if len(header.getvalue()) != HEADER:
+        raise RuntimeError(f"numpy wrote a header of {len(header.getvalue())} bytes, expected {HEADER}")
+    return header.getvalue()
+
+
+def require_no_link(path: Path) -> None:
+    """Raise ValueError where writing to a path would change what lies elsewhere."""
+    if path.is_symlink():
+        raise ValueError(f"{path} is a link, and writing would change what it leads to; give a new folder")
+
+
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say of a full disk, and the like, what is lost: nothing that was committed."""
+def replacing(path: Path, beside: Path) -> Iterator[IO[str]]:
+    """Write a file under the name `beside`, which must be new, and give it its own in one step.
+
+    Where that fails, what was written is removed, and the file that was there stays.
+    """
+    stream = beside.open("x", encoding="utf-8")  # "x" follows no link, and writes over nothing
+    try:
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def writing(path: Path, lost: str = "what was committed stays, the same call goes on") -> Iterator[None]:
+    """Say of a full disk, and the like, which file it met, and what is lost."""
     try:
         yield
     except OSError as error:
-        message = f"{error.strerror} while writing {path}; what was committed stays, the same call goes on"
-        raise OSError(error.errno, message) from error
+        raise OSError(error.errno, f"{error.strerror} while writing {path}; {lost}") from error
 
 
 # --- Reading ---
@@ -167,7 +184,7 @@ def _start(path: Path) -> int:
     return HEADER if path.suffix == ".npy" else 0
 
 
-def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
+def map_array(path: Path, dtype: str | type, shape: tuple[int, ...]) -> NDArray[Any]:
     """Map a .npy file; the shape is told, since its header may speak of rows that were not committed."""
     if not shape[0]:  # an empty file cannot be mapped
         return np.empty(shape, dtype=dtype)
@@ -185,11 +202,7 @@ class Lines(Sequence[Any]):
         """Count the lines."""
         return self.n
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         """Read one line, or a list of them."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self.n))]

@@ -1,10 +1,11 @@
 """Chapter 13: how embed() is fast: texts tokenized in bulk, laid end to end without padding, pooled as they come."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Literal, NamedTuple, cast, overload
+from math import inf
+from typing import Any, Literal, NamedTuple, TypeVar, cast, overload
 
 import numpy as np
 import torch
@@ -20,20 +21,11 @@ from transformers import BertModel
 from bertutil.checkpoints import Bert, require_ready
 from bertutil.layers import can_be_written_out, is_plain, packed_layer, run_model
 from bertutil.pieces import STRIDE, Text, Texts, as_list, check_text, cut_windows, to_pieces
-from bertutil.pooling import (
-    HOWS,
-    Mix,
-    Pool,
-    SentenceHow,
-    Unit,
-    WordHow,
-    combine_layers,
-    ends_of_runs,
-    require_how,
-)
+from bertutil.pooling import HOWS, Mix, Pool, SentenceHow, Unit, WordHow, combine_layers, ends_of_runs, require_how
 
 Vectors = NDArray[np.float32]
 Integers = NDArray[np.int64]
+T = TypeVar("T")
 EachOr = Mix | Literal["each"]
 CHUNK = 500_000  # characters tokenized at a time: the tokenizer needs several hundred bytes for each
 
@@ -202,23 +194,27 @@ class Pieces(NamedTuple):
     words: Sequence[str]
 
 
-# Where splitting off punctuation first, as encode() does, cannot change a piece: Python knows some marks that the
-# tokenizer takes for letters, all outside these blocks.
-_COMMON = re.compile("[\0-\u0600\u1e00-\u2dff\u3000-\u9fff\uac00-\ud7ff\uff00-\uffef]*")
 _NONE = np.empty(0, dtype=np.int64)
 
 
 def tokenize(recipe: Recipe, texts: Sequence[Text]) -> Iterator[Pieces]:
     """Yield each text's pieces, which are encode()'s, in bulk and without padding."""
-    chunk: list[Text] = []
-    size = 0
-    for text in texts:
-        if chunk and size + _size(text) > CHUNK:
-            yield from _tokenize_chunk(recipe, chunk)
-            chunk, size = [], 0
-        chunk.append(text)
-        size += _size(text)
-    yield from _tokenize_chunk(recipe, chunk)
+    for chunk in grouped(texts, _size, CHUNK):
+        yield from _tokenize_chunk(recipe, chunk)
+
+
+def grouped(items: Iterable[T], size: Callable[[T], int], most: int, n_most: float = inf) -> Iterator[list[T]]:
+    """Put items together, in their order: up to `n_most`, whose sizes add up to `most`, or one that is larger."""
+    group: list[T] = []
+    total = 0
+    for item in items:
+        if group and (len(group) == n_most or total + size(item) > most):
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += size(item)
+    if group:
+        yield group
 
 
 def _size(text: Text) -> int:
@@ -226,7 +222,10 @@ def _size(text: Text) -> int:
 
 
 def _tokenize_chunk(recipe: Recipe, texts: Sequence[Text]) -> Iterator[Pieces]:
-    """Splitting words in Python costs more than the tokenizer does, and a text that fits into a row may need none."""
+    """Splitting words in Python costs more than the tokenizer does, and a text that fits into a row may need none.
+
+    Splitting off punctuation first, as encode() does, changes no piece: words end where the tokenizer splits.
+    """
     bert = recipe.bert
     quick = [i for i, text in enumerate(texts) if _needs_no_words(text)] if _skips_words(recipe) else []
     spaced = [re.sub(r"\s", " ", str(texts[i])) for i in quick]  # as encode() does: some white space is deleted
@@ -251,7 +250,7 @@ def _skips_words(recipe: Recipe) -> bool:
 
 
 def _needs_no_words(text: Text) -> bool:
-    return isinstance(text, str) and len(text) <= CHUNK and _COMMON.fullmatch(text) is not None
+    return isinstance(text, str) and len(text) <= CHUNK
 
 
 def _split_words(bert: Bert, texts: Sequence[Text]) -> Iterator[Pieces]:
@@ -335,6 +334,10 @@ def _slots(recipe: Recipe, pieces: Pieces, first: int) -> Integers:
     return slots
 
 
+def _length(row: Row) -> int:
+    return len(row.ids)
+
+
 def batch_tokens(model: BertModel) -> int:
     """How many tokens to compute at a time, as measured on two cores with AMX and on an H200.
 
@@ -347,20 +350,6 @@ def batch_tokens(model: BertModel) -> int:
     return 1_024 if model.dtype == torch.float32 else 4_096
 
 
-def _batches(rows: list[Row], size: int) -> Iterator[list[Row]]:
-    """Put rows together, longest first, so that rows of a length meet, up to `size` tokens."""
-    batch: list[Row] = []
-    tokens = 0
-    for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
-        if batch and tokens + len(row.ids) > size:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(row)
-        tokens += len(row.ids)
-    if batch:
-        yield batch
-
-
 @torch.inference_mode()
 def compute(recipe: Recipe, texts: Sequence[Pieces], advance: Callable[[int], Any]) -> tuple[Vectors, list[int]]:
     """Return the vectors of all texts, [vectors, features], and where those of each text start.
@@ -370,13 +359,14 @@ def compute(recipe: Recipe, texts: Sequence[Pieces], advance: Callable[[int], An
     starts = [0, *np.cumsum([recipe.n_vectors(pieces) for pieces in texts]).tolist()]
     every = (row for pieces, start in zip(texts, starts, strict=False) for row in _rows(recipe, pieces, start))
     rows = [row for row in every if (row.slots >= 0).any()]
+    rows.sort(key=_length, reverse=True)  # rows of a length meet
     model = recipe.bert.model
     pool = Pool(
         starts[-1], recipe.state_shape, recipe.how, like=torch.empty(0, dtype=torch.float32, device=model.device)
     )
     packed = is_plain(model.embeddings) and can_be_written_out(model, len(recipe.mix[0]) - 1)
-    n_tokens, seen = sum(len(row.ids) for row in rows), 0
-    for batch in _batches(rows, batch_tokens(model)):
+    n_tokens, seen = sum(map(_length, rows)), 0
+    for batch in grouped(rows, _length, batch_tokens(model)):
         slots = torch.from_numpy(np.concatenate([row.slots for row in batch])).to(model.device)
         wanted = slots >= 0
         pool.add(slots[wanted], _mixed_states(recipe, [row.ids for row in batch], packed)[wanted])

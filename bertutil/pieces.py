@@ -1,13 +1,14 @@
 """Chapter 3: a text into words, words into pieces, and the pieces of a long text into windows."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeGuard
 
 from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertutil.checkpoints import Bert
 
@@ -20,6 +21,7 @@ _IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U000
 _IDEOGRAPHS += "\U0002f800-\U0002fa1f"
 _APART = re.compile(f"[{_IDEOGRAPHS}][\ufe00-\ufe0f\U000e0100-\U000e01ef]*|[^\\s{_IDEOGRAPHS}]+")
 _TOGETHER = re.compile(r"\S+")
+_BERTS_OWN = BertPreTokenizer()
 _NO_LIST = (str, bytes, Mapping, set, frozenset)  # can be iterated over, and would not give texts in an order
 
 
@@ -47,10 +49,9 @@ def split_words(text: str, bert: Bert | None = None) -> list[tuple[int, int]]:
     A word is what stands between white space, less the punctuation marks at its two ends, which are words of
     their own. What stands inside a word stays ("don't", "3,141.59"), and so does the last period of an
     abbreviation that has another one inside ("U.S.A.", "e.g."). Punctuation is what BERT's tokenizer takes for it:
-    the Unicode categories P* and the ASCII symbols such as $ and +; but some 100 marks of rare scripts, such as
-    U+061D, are letters to the tokenizer, whose Unicode tables are others than Python's. A Chinese, Japanese or
-    Korean ideograph is a word by itself. With a `bert`, so is a token that a user added to its tokenizer, inside a
-    text too.
+    the Unicode categories P* and the ASCII symbols such as $ and +; its Unicode tables are older than Python's, so
+    some 100 marks of rare scripts, such as U+061D, are letters. A Chinese, Japanese or Korean ideograph is a word by
+    itself. With a `bert`, so is a token that a user added to its tokenizer, inside a text too.
     """
     if bert is not None:
         return [(start, end) for _, start, end in _WordFinder(bert.splitters["text"], "text").find(text)]
@@ -73,10 +74,10 @@ def _split(text: str, runs: re.Pattern[str]) -> list[tuple[int, int]]:
     return spans
 
 
+@lru_cache(10_000)
 def _is_punctuation(character: str) -> bool:
-    if character.isascii():
-        return character.isprintable() and not character.isalnum() and character != " "
-    return unicodedata.category(character).startswith("P")
+    """Whether BERT's tokenizer splits it off; a lone surrogate, which it does not take, is not printable."""
+    return character.isprintable() and len(_BERTS_OWN.pre_tokenize_str(f"a{character}a")) == 3
 
 
 def _ends_abbreviation(text: str, start: int, end: int) -> bool:

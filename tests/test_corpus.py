@@ -5,9 +5,7 @@ import io
 import json
 import os
 import re
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -222,60 +220,6 @@ def test_every_layers_vectors_are_refused_and_leave_no_folder(tiny, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("unit", ["sentence", "word"])
-def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bytes(tiny_folder, tmp_path, unit):
-    """Five folders for each unit, each killed twice: twenty moments."""
-    (tmp_path / "lines.txt").write_text("\n".join(LINES), encoding="utf-8")
-    code = f"""
-import os, random, signal, time
-import torch
-torch.set_num_threads(1)
-import bertutil
-bert = bertutil.load({str(tiny_folder)!r})
-
-def run(out):
-    lines = {str(tmp_path / "lines.txt")!r}
-    bertutil.embed_corpus(bert, lines, out, window=20, progress=False, unit={unit!r})
-
-start = time.perf_counter()
-run({str(tmp_path / "whole")!r})
-duration = time.perf_counter() - start
-chance = random.Random(0)
-for i in range(5):
-    for _ in range(2):
-        child = os.fork()
-        if not child:
-            run({str(tmp_path)!r} + f"/out{{i}}")
-            os._exit(0)
-        time.sleep(chance.uniform(0, duration))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    run({str(tmp_path)!r} + f"/out{{i}}")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    whole = contents(tmp_path / "whole")
-    assert json.loads(whole["corpus.json"])["n_lines"] == 300
-    for i in range(5):
-        assert contents(tmp_path / f"out{i}") == whole
-
-
-def test_a_full_disk_leaves_a_folder_that_can_be_resumed(tiny, tmp_path):
-    write(tiny, LINES, tmp_path / "whole")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        with pytest.raises(OSError, match=r"while writing .*vectors\.npy; what was committed stays"):
-            write(tiny, LINES, tmp_path / "out")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
-    assert 0 < len(corpus.open_corpus(tmp_path / "out").lines) < 300
-    write(tiny, LINES, tmp_path / "out")
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-
-
 def test_a_small_file_system_that_fills_up_can_be_resumed(tiny, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -407,6 +351,41 @@ def test_other_weights_are_refused(tiny, tiny_folder, tmp_path):
     other.model.encoder.layer[0].output.dense.bias.data += 1
     with pytest.raises(ValueError, match="other settings: checkpoint"):
         write(other, LINES[:20], tmp_path / "out")
+
+
+@pytest.mark.parametrize("setting", [("layer_norm_eps", 1e-5), ("hidden_act", "relu"), ("num_attention_heads", 2)])
+def test_another_configuration_with_the_same_weights_is_refused_by_name(tiny, tiny_folder, tmp_path, setting):
+    name, value = setting
+    write(tiny, LINES[:20], tmp_path / "out")
+    shutil.copytree(tiny_folder, tmp_path / "other")
+    config = json.loads((tmp_path / "other" / "config.json").read_text())
+    (tmp_path / "other" / "config.json").write_text(json.dumps(config | {name: value}))
+    other = bertutil.load(tmp_path / "other")
+    assert corpus.checkpoint_digest(other) == corpus.checkpoint_digest(tiny)
+    with pytest.raises(ValueError, match=rf"begun with other settings: {name} {config[name]!r}.*, now {value!r}"):
+        write(other, LINES[:20], tmp_path / "out")
+
+
+def test_a_folder_from_before_the_configuration_was_recorded_goes_on(tiny, tmp_path):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 130), tmp_path / "out")
+    record = corpus.read_record(tmp_path / "out")
+    for name in corpus.CONFIGURATION:
+        del record["settings"][name]
+    corpus.write_record(tmp_path / "out", record)
+    made = write(tiny, LINES, tmp_path / "out")
+    assert (made.complete, len(made.lines)) == (True, 300)
+
+
+@pytest.mark.parametrize("n_lines", [0, 130])
+def test_verify_takes_what_an_interrupted_call_left(tiny, tmp_path, n_lines):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, n_lines), tmp_path / "out", unit="word")
+    with (tmp_path / "out" / "vectors.npy").open("r+b") as stream:  # as where it is killed before it commits
+        stream.write(corpus.npy_header("<f4", (9_999, 32)))
+        stream.seek(0, os.SEEK_END)
+        stream.write(b"rows that were not committed")
+    corpus.open_corpus(tmp_path / "out").verify()
 
 
 @pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])

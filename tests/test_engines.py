@@ -1,6 +1,8 @@
 """Ray Data and Hugging Face datasets give the vectors of embed, in the order of the texts."""
 
+import os
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -126,6 +128,42 @@ def test_pickling_leaves_the_model_behind(tiny_folder):
     embedder({"text": TEXTS[:2]})
     assert pickle.dumps(embedder) == before
     assert len(before) < 10_000
+
+
+@pytest.fixture
+def two_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("work", ["embed", "load and embed", "encode", "search"])
+def test_a_process_that_is_forked_after_torch_has_used_its_threads_computes(tiny_folder, tiny, two_threads, work):
+    vectors = bertutil.embed(tiny, TEXTS)
+    many = np.random.default_rng(0).normal(size=(5_000, 32)).astype(np.float32)
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # what hangs is ended
+        signal.alarm(60)
+        if work == "search":
+            good = bertutil.search(many[:9], many, k=1)[1].ravel().tolist() == [*range(9)]
+        elif work == "encode":
+            good = bertutil.encode(tiny, TEXTS).input_ids.shape[0] == len(TEXTS)
+        else:
+            bert = tiny if work == "embed" else bertutil.load(tiny_folder)
+            good = np.allclose(bertutil.embed(bert, TEXTS), vectors, atol=1e-5, rtol=0)
+        os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert torch.get_num_threads() == 2
+
+
+def test_hugging_face_datasets_with_two_processes_give_embeds_vectors_in_order(table, tiny_folder, tiny, two_threads):
+    expected = bertutil.embed(tiny, TEXTS)
+    made = table.from_dict({"text": TEXTS}).map(Embedder(tiny_folder), batched=True, batch_size=16, num_proc=2)
+    assert list(made["text"]) == TEXTS
+    np.testing.assert_allclose(np.array(made["vector"]), expected, atol=1e-5, rtol=0)
 
 
 def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folder, tiny):

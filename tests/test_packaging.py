@@ -114,6 +114,21 @@ def test_mutations_and_timings_are_in_the_weekly_check():
     assert (variables["BERTUTIL_WEEKLY"], runs["timings"]["weekly"]) == ("${{ matrix.weekly }}", "1")
 
 
+def test_the_key_figures_of_the_articles_model_are_offered_as_a_change_and_not_committed():
+    (path,) = (path for path in WORKFLOWS if path.name == "weekly.yml")
+    job = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]["columns"]
+    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+    commands = "\n".join(step.get("run", "") for step in job["steps"])
+    order = [
+        "tools/columns.py bert-base-uncased",
+        "tools/notebooks.py write",
+        "git switch -c",
+        "git push",
+        "gh pr create",
+    ]
+    assert sorted(order, key=commands.index) == order
+
+
 def test_the_readmes_two_commands_are_single_lines_and_install_alike():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     commands = [line for line in lines if line.startswith("python3 -m venv .venv && ")]
@@ -121,7 +136,7 @@ def test_the_readmes_two_commands_are_single_lines_and_install_alike():
     lab, tests = (command.split(" && ") for command in commands)
     assert lab[:2] == tests[:2]
     assert lab[2].startswith(".venv/bin/jupyter lab ")
-    assert lab[2].endswith(" notebooks/01_loading.ipynb")
+    assert lab[2].endswith(" notebooks/00_tour.ipynb")
     assert tests[2:] == [".venv/bin/pytest"]
 
 

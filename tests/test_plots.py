@@ -90,12 +90,11 @@ EXAMPLES = {
         }
     },
     "senses_by_layer": {"panels": {0: (POINTS, 0.5, 0.75), 3: (POINTS, 0.33, 1)}, "senses": SENSES},
-    "senses_by_word": {"words": {"bank": (POINTS, SENSES, 0.8), "apple": (POINTS[:2], ["fruit", "firm"], 0)}},
-    "accuracy_by_layer": {
-        "accuracies": {"apple": [0.5, 1], "bank": [0.6, 0.98], "cell": [0.4, 0.12]},
-        "band": ([0.45, 0.6], [0.55, 0.8]),
-        "chance": 0.3,
-        "marked": ["apple", "bank"],
+    "rivals_by_layer": {
+        "panels": {
+            "tuned": {"word": [0.5, 1], "guessing": [0.25]},
+            "sealed": {"word": [0.4, 0.754], "mask": [0.2, 0.6]},
+        }
     },
     "cosines_by_layer": {"panels": {"mean": {"same": [1, 0.9], "other": [0.5, 0.2]}, "last": {"same": [0, 0.1]}}},
     "attention_table": {"rows": ["it"], "columns": ["[CLS]", "it"], "weights": [[0.876, 0.124]]},
@@ -259,7 +258,6 @@ def test_show_refuses_a_figure_without_alternative_text(monkeypatch, alt):
         ("vocabulary_map", {"order": ["word", "part"]}, "'free' is not in list"),
         ("word_pieces", {"words": ["bank"]}, "argument 2"),
         ("arrow_pairs", {"cosines": [1]}, "argument 3"),
-        ("accuracy_by_layer", {"accuracies": {"apple": [1, 1], "bank": [1]}}, "argument 2"),
         ("ledger_tiles", {"order": ["holds", "fails", "none", "open"]}, "lacks the verdict limit"),
     ],
 )
@@ -274,17 +272,16 @@ SIX = {name: [0.5, 1] for name in "abcdef"}
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("accuracy_by_layer", {"accuracies": SIX, "marked": [*"abcd"]}),
         ("bars_by_token", {"panels": SIX}),
         ("cosine_by_token", {"series": SIX}),
         ("cosines_by_layer", {"panels": {"mean": {"a": [0, 1]}, "last": SIX}}),
         ("found_within", {"ranks": SIX}),
         ("lines_by_padding", {"series": dict.fromkeys("abcde", ([0, 5], [1, 0]))}),
         ("lines_per_layer", {"series": SIX}),
+        ("rivals_by_layer", {"panels": {"tuned": dict.fromkeys("abcdefghi", [0, 1])}}),
         ("scores_by_layer", {"panels": dict.fromkeys("abcd", ([1], [0], [2]))}),
         ("senses_by_layer", {"panels": dict.fromkeys(range(8), (POINTS, 0.5, 1))}),
         ("senses_by_layer", {"senses": [*"abcde"]}),
-        ("senses_by_word", {"words": {"bank": (POINTS, [*"abcde"], 1)}}),
         ("stacked_shares", {"parts": [*"abcdef"]}),
         ("stacked_shares", {"rows": {"first": [1] * 6}}),
         ("vocabulary_map", {"order": ["word", "part", "free", *"abcd"]}),
@@ -350,12 +347,8 @@ TEXTS = {
     ("cosine_map", 0): {0: {0: "1", 1: ".250"}, 1: {0: ".999", 1: "-.500"}},
     ("arrow_pairs", 0): {2: {1: "a"}, 3: {2: "b"}},
     ("cosine_spread", 0): {0.5: {0: "0.50"}, 0.1: {1: "0.10"}},
-    ("accuracy_by_layer", 0): {
-        0.665: {1.05: "mean of 3 words  70%"},
-        0.945: {1.05: "“bank”  98%"},
-        1: {1.05: "“apple”  100%"},
-        0.3: {1.05: "guessing  30%"},
-    },
+    ("rivals_by_layer", 0): {1.025: {1: "100%"}},
+    ("rivals_by_layer", 1): {0.779: {1: "75%"}},
     ("attention_table", 0): {0: {0: "88", 1: "12"}},
     ("moves_by_token", 0): {0: {1: "<1"}, 1: {0: "50", 1: "100"}},
     ("moves_by_token", 1): {},
@@ -429,10 +422,8 @@ LINES = {
     ("two_kinds_of_pairs", 0): [[(0.4, 0), (0.4, 1)], [(0.5, 0), (0.5, 1)]],
     ("ways_by_kind", 0): [[(0.25, 0), (0.75, 0)], [(0.5, 0)], [(1, 1), (1, 1)], [(1, 1)]],
     ("ways_by_kind", 1): [[(0.5, 0), (0.875, 0)], [(0.75, 0)], [(0.5, 1), (1, 1)], [(0.75, 1)]],
-    ("accuracy_by_layer", 0): [
-        *[[(0, 0.5), (1, 1)], [(0, 0.6), (1, 0.98)], [(0, 0.4), (1, 0.12)]],
-        *[[(0, 0.5), (1, 0.7)], [(0, 0.5), (1, 1)], [(0, 0.6), (1, 0.98)]],
-    ],
+    ("rivals_by_layer", 0): [[(0, 0.5), (1, 1)], [(0, 0.25), (1, 0.25)]],
+    ("rivals_by_layer", 1): [[(0, 0.4), (1, 0.754)], [(0, 0.2), (1, 0.6)]],
     ("cosines_by_layer", 0): [[(0, 1), (1, 0.9)], [(0, 0.5), (1, 0.2)]],
     ("cosines_by_layer", 1): [[(0, 0), (1, 0.1)]],
     ("speed_bars", 0): [[(1, 0), (1, 1)]],
@@ -451,13 +442,12 @@ def test_lines_markers_and_marked_values_have_their_numbers(name, panel):
 
 
 SERIES = ["cosine_by_token", "lines_per_layer", "lines_by_padding", "cosine_spread", "two_kinds_of_pairs"]
-SERIES += ["found_within", "accuracy_by_layer", "cosines_by_layer", "learning_curve"]
+SERIES += ["found_within", "rivals_by_layer", "cosines_by_layer", "learning_curve"]
 
 
 @pytest.mark.parametrize("name", SERIES)
 def test_series_differ_in_their_colour_and_in_their_marker_or_line(name):
-    first = 3 if name == "accuracy_by_layer" else 0  # behind the thin lines
-    one, other = panels(name)[0].lines[first : first + 2]
+    one, other = panels(name)[0].lines[:2]
     assert one.get_color() != other.get_color()
     assert (one.get_marker(), one.get_linestyle()) != (other.get_marker(), other.get_linestyle())
 
@@ -481,7 +471,7 @@ def test_series_differ_in_their_colour_and_in_their_marker_or_line(name):
         ("two_kinds_of_pairs", ["A", "B"]),
         ("ways_by_kind", ["code", "mean"]),
         ("senses_by_layer", ["layer 0: 75%", "layer 3: 100%"] + [""] * 6),
-        ("senses_by_word", ["bank: 80%", "apple: 0%"] + [""] * 3),
+        ("rivals_by_layer", ["tuned", "sealed"]),
         ("cosines_by_layer", ["mean", "last"]),
         ("attention_heads", [*(f"head {head}" for head in range(5)), "", "", ""]),
         ("moves_by_token", ["all", "none"]),
@@ -505,7 +495,7 @@ def test_each_panel_is_named(name, titles):
         ("padding_waste", "ylabel", ["texts of a batch", "", ""]),
         ("found_within", "xlabel", ["k: how many of the 20 texts are looked at, best first"]),
         ("senses_by_layer", "xlabel", ["50% of the variance", "33% of the variance"] + [""] * 6),
-        ("senses_by_word", "xlabel", ["● shore  △ money", "● fruit  △ firm", "", "", ""]),
+        ("rivals_by_layer", "ylabel", ["nearest neighbour has the same sense", ""]),
         ("scores_by_layer", "ylabel", ["F1", "UAS"]),
         ("inputs_compared", "xlabel", ["published, F1 x 100", "here, F1 x 100"]),
         ("learning_curve", "ylabel", ["loss (cross entropy)", "accuracy"]),
@@ -528,6 +518,7 @@ def test_axes_say_what_they_measure(name, kind, labels):
         ("two_kinds_of_pairs", ["same, mean 0.40", "other, mean 0.50", "same, mean 5.00", "other, mean 3.50"]),
         ("found_within", ["BERT", "TF-IDF", "at random"]),
         ("senses_by_layer", ["shore", "money"]),
+        ("rivals_by_layer", ["word", "guessing", "mask"]),
         ("cosines_by_layer", ["same", "other"]),
         ("learning_curve", ["training", "held out", "its 95 % interval", "always yes"]),
     ],
@@ -559,7 +550,7 @@ def test_the_legend_names_what_is_drawn(name, names):
         ("cosine_spread", 0, ["0", "1"], None),
         ("found_within", 0, ["1", "2", "5", "10", "20"], None),
         ("ways_by_kind", 0, ["0", "0.5", "1"], ["vectors", "words"]),
-        ("accuracy_by_layer", 0, ["0", "1"], None),
+        ("rivals_by_layer", 0, ["0", "1"], None),
         ("attention_table", 0, ["[CLS]", "it"], ["it"]),
         ("attention_heads", 0, [], ["a", "b"]),
         ("attention_heads", 1, ["a", "b"], []),
@@ -585,7 +576,7 @@ def test_ticks_name_the_tokens_layers_and_rows(name, panel, across, up):
     [
         ("parameter_map", "xaxis", 40_000_000, "40"),
         ("side_by_side_bars", "yaxis", 2000, "2,000"),
-        ("accuracy_by_layer", "yaxis", 0.4, "40%"),
+        ("rivals_by_layer", "yaxis", 0.4, "40%"),
     ],
 )
 def test_numbers_on_an_axis_are_easy_to_read(name, axis, number, text):
@@ -864,15 +855,13 @@ def test_found_within_counts_the_answers_among_the_first_k_and_compares_with_cha
 def test_bands_reach_from_the_lower_to_the_upper_end():
     bert, tfidf = (band(collection) for collection in panels("found_within")[0].collections)
     assert (bert[1], bert[3], tfidf[1]) == ((0.01, 0.99), (round(0.75 - 1.96 * (0.75 / 16) ** 0.5, 3), 1), (0, 0))
-    assert band(panels("accuracy_by_layer")[0].collections[0]) == {0: (0.45, 0.55), 1: (0.6, 0.8)}
     assert band(panels("learning_curve")[1].collections[0]) == {1: (0.3, 0.7), 2: (0.7, 0.9)}
     intervals = panels("scores_by_layer")[0].collections[0].get_segments()
     assert [interval.tolist() for interval in intervals] == [[[0, 0], [0, 0.2]], [[1, 0.4], [1, 0.6]]]
 
 
-@pytest.mark.parametrize("name", ["senses_by_layer", "senses_by_word"])
-def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle(name):
-    axes = panels(name)[0]
+def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle():
+    axes = panels("senses_by_layer")[0]
     markers = {line.get_label(): points(line) for line in axes.lines if line.get_label() in SENSES}
     thin = [points(line) for line in axes.lines if line.get_label() not in SENSES]
     looks = [(line.get_marker(), line.get_color()) for line in axes.lines if line.get_label() in SENSES]
@@ -885,7 +874,6 @@ def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle(name
 
 def test_places_without_a_picture_of_senses_are_empty_and_the_first_explains_the_others():
     assert [axes.axison for axes in panels("senses_by_layer")] == [True] * 2 + [False] * 6
-    assert [axes.axison for axes in panels("senses_by_word")] == [True] * 2 + [False] * 3
     assert written(panels("senses_by_layer")[2])[0.58][0].startswith("one marker: one sentence\nlines: to the middle")
     assert panels("senses_by_layer")[2].get_legend()
 
@@ -895,17 +883,26 @@ def test_strays_counts_the_points_that_lie_nearer_to_another_sense():
     assert plots.strays([*POINTS, [8, 5], [1, 1]], [*SENSES, "shore", "money"]) == 2
 
 
-@pytest.mark.parametrize("name", ["lines_per_layer", "lines_by_padding", "accuracy_by_layer"])
+@pytest.mark.parametrize("name", ["lines_per_layer", "lines_by_padding"])
 def test_lines_have_room_behind_their_ends_for_their_names(name):
     (axes,) = panels(name)
     last = max(x for line in axes.lines for x in line.get_xdata())
     assert axes.get_xlim()[1] > 1.2 * last
 
 
-def test_the_mean_accuracy_is_thick_each_word_thin_and_guessing_is_a_line():
-    (axes,) = panels("accuracy_by_layer")
-    assert axes.lines[3].get_linewidth() > axes.lines[4].get_linewidth() > axes.lines[0].get_linewidth()
-    assert axes.collections[1].get_segments()[0].tolist() == [[0, 0.3], [1, 0.3]]
+def test_the_word_itself_is_thicker_than_its_rivals():
+    for axes in panels("rivals_by_layer"):
+        assert axes.lines[0].get_linewidth() > 1.5 * axes.lines[1].get_linewidth()
+
+
+def test_the_panels_of_rivals_share_a_scale_that_holds_the_lowest():
+    low, high = drawn("rivals_by_layer", panels={"a": {"word": [0.5, 1]}, "b": {"word": [0.1]}}).axes
+    assert low.get_ylim() == high.get_ylim() == (pytest.approx(0.07), 1.05)
+
+
+def test_eight_rivals_differ_in_their_marker_or_line():
+    (axes,) = drawn("rivals_by_layer", panels={"a": dict.fromkeys("abcdefgh", [0, 1])}).axes
+    assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 8
 
 
 def test_attention_heads_draw_squares_whose_area_is_the_weight():

@@ -360,6 +360,20 @@ def test_tokens_that_were_added_are_what_they_are_for_transformers(make):
     is_right(folder, ["the qux bank", "a covid-19 river"])
 
 
+def test_a_token_that_was_added_without_a_vector_is_refused_by_name_until_there_is_one(make):
+    bert = bertutil.load(make())
+    bert.tokenizer.add_tokens(["covid"])
+    assert bertutil.encode(bert, "the covid bank").tokens == [["[CLS]", "the", "covid", "bank", "[SEP]"]]
+    for attempt in (
+        lambda: bertutil.embed(bert, "the covid bank"),
+        lambda: bertutil.hidden_states(bert, bertutil.encode(bert, "the covid bank")),
+    ):
+        with pytest.raises(ValueError, match=r"the token 'covid', with the id \d+.*resize_token_embeddings"):
+            attempt()
+    bert.model.resize_token_embeddings(len(bert.tokenizer), mean_resizing=False)
+    assert np.isfinite(bertutil.embed(bert, "the covid bank")).all()
+
+
 def test_padding_and_truncation_of_the_author_are_put_aside(make):
     folder = in_tokenizer_json(make())
     own = Tokenizer.from_file(str(folder / "tokenizer.json"))

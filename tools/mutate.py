@@ -392,18 +392,18 @@ MUTATIONS = [
         ("ends + position + 1", "ends + 1", "lines_are_found_behind_the_first_16_mib"),
     ),
     *changes(
+        "bertutil/packed.py",
+        "tests/test_corpus.py",
+        ("len(group) == n_most", "len(group) > n_most", "windows_are_bounded_by_texts_characters_and_vectors"),
+        (
+            "total + size(item) > most",
+            "total + size(item) >= most",
+            "windows_are_bounded_by_texts_characters_and_vectors",
+        ),
+    ),
+    *changes(
         "bertutil/corpus.py",
         "tests/test_corpus.py",
-        (
-            "len(window) == most_texts",
-            "len(window) > most_texts",
-            "windows_are_bounded_by_texts_characters_and_vectors",
-        ),
-        (
-            "characters + size > most_characters",
-            "characters + size >= most_characters",
-            "windows_are_bounded_by_texts_characters_and_vectors",
-        ),
         ("4 * n_vectors)", "n_vectors)", "windows_are_bounded_by_texts_characters_and_vectors"),
         (
             ' or digest.hexdigest() != record["files"]["lines.jsonl"]["sha256"]',

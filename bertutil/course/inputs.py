@@ -59,12 +59,12 @@ def with_two_segments(bert: Bert) -> Bert:
     """The checkpoint; where it has one segment type only, a copy with a second, random one, and a line says so."""
     if bert.model.config.type_vocab_size > 1:
         return bert
-    print("This checkpoint has one segment type. This chapter gives it a second one, with random numbers:")
-    print("what segment 1 does to a vector is then nothing that the checkpoint has learned.")
+    print("This checkpoint has one segment type: here it gets a second one, of random numbers, nothing learned.")
     model: Any = copy.deepcopy(bert.model)
-    only = model.embeddings.token_type_embeddings.weight.detach()
+    table = model.embeddings.token_type_embeddings
+    only = table.weight.detach()
     other = random_values(*only.shape, seed=0).to(only) * only.std()
-    model.embeddings.token_type_embeddings = nn.Embedding.from_pretrained(torch.cat([only, other]), freeze=False)
+    table.weight, table.num_embeddings = nn.Parameter(torch.cat([only, other])), 2
     model.config.type_vocab_size = 2
     return replace(bert, model=model)
 

@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bertutil.folder import require_no_link
+
 CHECK = re.compile(r"\b(ch\d\d\.\w+)\.check\((\w+)\)")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 ABOUT_SOLUTIONS = re.compile(r"\s*\(The folded solution[^)]*\)|  # or your own: \w+")
@@ -292,6 +294,8 @@ def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bo
             else:
                 (Path(beside) / name).write_bytes(content)
         for name in files:  # before the first file is moved
+            for place in Path(name).parents[:-1]:
+                require_no_link(out / place)
             if (out / name).is_dir():
                 raise IsADirectoryError(f"{out / name} is a folder, and a file is to be written there")
             at = next(place for place in (out / name).absolute().parents if os.path.lexists(place))

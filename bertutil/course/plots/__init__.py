@@ -11,7 +11,7 @@ from bertutil.course.plots.attention import (
     moves_by_token,
 )
 from bertutil.course.plots.common import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STYLE, show
-from bertutil.course.plots.context import accuracy_by_layer, cosines_by_layer, senses_by_layer, senses_by_word, strays
+from bertutil.course.plots.context import cosines_by_layer, rivals_by_layer, senses_by_layer, strays
 from bertutil.course.plots.ledger import ledger_tiles
 from bertutil.course.plots.many_texts import padding_waste, speed_bars, speed_runs
 from bertutil.course.plots.pooling import (
@@ -45,6 +45,7 @@ from bertutil.course.plots.tokens import (
     token_boxes,
     who_sees_whom,
 )
+from bertutil.course.plots.tour import whole_way
 from bertutil.course.plots.vocabulary import (
     compared_histograms,
     longest_match,
@@ -63,7 +64,6 @@ __all__ = [
     "RED",
     "SKY",
     "STYLE",
-    "accuracy_by_layer",
     "arrow_pairs",
     "attention_heads",
     "attention_table",
@@ -89,9 +89,9 @@ __all__ = [
     "padding_waste",
     "parameter_map",
     "pooling_paths",
+    "rivals_by_layer",
     "scores_by_layer",
     "senses_by_layer",
-    "senses_by_word",
     "show",
     "side_by_side_bars",
     "speed_bars",
@@ -107,6 +107,7 @@ __all__ = [
     "vocabulary_map",
     "ways_by_kind",
     "who_sees_whom",
+    "whole_way",
     "windows_over_text",
     "word_pieces",
 ]
