@@ -83,6 +83,12 @@ EXAMPLES = {
         "panels": {"A": {"same": [0.2, 0.4, 0.6], "other": [0, 1]}, "B": {"same": [5], "other": [3, 4]}}
     },
     "found_within": {"ranks": {"BERT": [1, 1, 3, 20], "TF-IDF": [2, 2]}, "size": 20},
+    "ways_by_kind": {
+        "panels": {
+            "code": {"vectors": (0.5, 0.25, 0.75), "words": (1, 1, 1)},
+            "mean": {"vectors": (0.75, 0.5, 0.875), "words": (0.75, 0.5, 1)},
+        }
+    },
     "senses_by_layer": {"panels": {0: (POINTS, 0.5, 0.75), 3: (POINTS, 0.33, 1)}, "senses": SENSES},
     "rivals_by_layer": {
         "panels": {
@@ -420,6 +426,8 @@ LINES = {
     ("lines_by_padding", 0): [[(0, 1), (5, 1), (10, 1)], [(0, 1), (8, -0.2)]],
     ("cosine_spread", 0): [[(0, 0.5), (1, 0.1)], [(0, 0.75), (1, 0.5)]],
     ("two_kinds_of_pairs", 0): [[(0.4, 0), (0.4, 1)], [(0.5, 0), (0.5, 1)]],
+    ("ways_by_kind", 0): [[(0.25, 0), (0.75, 0)], [(0.5, 0)], [(1, 1), (1, 1)], [(1, 1)]],
+    ("ways_by_kind", 1): [[(0.5, 0), (0.875, 0)], [(0.75, 0)], [(0.5, 1), (1, 1)], [(0.75, 1)]],
     ("rivals_by_layer", 0): [[(0, 0.5), (1, 1)], [(0, 0.25), (1, 0.25)]],
     ("rivals_by_layer", 1): [[(0, 0.4), (1, 0.754)], [(0, 0.2), (1, 0.6)]],
     ("cosines_by_layer", 0): [[(0, 1), (1, 0.9)], [(0, 0.5), (1, 0.2)]],
@@ -468,6 +476,7 @@ def test_series_differ_in_their_colour_and_in_their_marker_or_line(name):
         ("pooling_paths", ["A vector for each word", "A vector for the sentence"]),
         ("arrow_pairs", ["near\ncosine 0.99", "far\ncosine -0.89"]),
         ("two_kinds_of_pairs", ["A", "B"]),
+        ("ways_by_kind", ["code", "mean"]),
         ("senses_by_layer", ["layer 0: 75%", "layer 3: 100%"] + [""] * 6),
         ("rivals_by_layer", ["tuned", "sealed"]),
         ("cosines_by_layer", ["mean", "last"]),
@@ -548,6 +557,7 @@ def test_the_legend_names_what_is_drawn(name, names):
         ("cosine_map", 0, ["a", "b"], ["0", "1"]),
         ("cosine_spread", 0, ["0", "1"], None),
         ("found_within", 0, ["1", "2", "5", "10", "20"], None),
+        ("ways_by_kind", 0, ["0", "0.5", "1"], ["vectors", "words"]),
         ("rivals_by_layer", 0, ["0", "1"], None),
         ("attention_table", 0, ["[CLS]", "it"], ["it"]),
         ("attention_heads", 0, [], ["a", "b"]),
@@ -607,7 +617,7 @@ def test_bars_of_one_kind_have_one_colour_and_of_two_kinds_two(name, panel, kind
 
 def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
     downwards = """parameter_map token_boxes input_grid who_sees_whom word_pieces longest_match vocabulary_map
-        stacked_shares values_per_layer cosine_heat_map windows_over_text attention_table attention_heads
+        stacked_shares values_per_layer cosine_heat_map windows_over_text ways_by_kind attention_table attention_heads
         bars_by_token padding_waste speed_bars scores_by_probe inputs_compared ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()
 
@@ -837,6 +847,11 @@ def test_two_kinds_of_pairs_are_shares_in_percent_in_the_same_bins(same_bins, ed
 
 def test_spread_says_the_mean_and_the_middle_ninety_percent():
     assert plots.spread(range(101)) == "mean 50.00, nine in ten from 5.00 to 95.00"
+
+
+def test_ways_by_kind_writes_every_score_and_the_highest_in_bold():
+    scores = [[(text.get_text(), text.get_fontweight()) for text in axes.texts] for axes in panels("ways_by_kind")]
+    assert scores == [[("0.50", "normal"), ("1.00", "bold")], [("0.75", "bold"), ("0.75", "bold")]]
 
 
 def test_found_within_counts_the_answers_among_the_first_k_and_compares_with_chance():

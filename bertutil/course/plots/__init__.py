@@ -22,7 +22,14 @@ from bertutil.course.plots.pooling import (
     windows_over_text,
 )
 from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer, scores_by_probe
-from bertutil.course.plots.similarity import arrow_pairs, cosine_spread, found_within, spread, two_kinds_of_pairs
+from bertutil.course.plots.similarity import (
+    arrow_pairs,
+    cosine_spread,
+    found_within,
+    spread,
+    two_kinds_of_pairs,
+    ways_by_kind,
+)
 from bertutil.course.plots.states import (
     feature_histogram,
     lines_per_layer,
@@ -99,6 +106,7 @@ __all__ = [
     "two_kinds_of_pairs",
     "values_per_layer",
     "vocabulary_map",
+    "ways_by_kind",
     "who_sees_whom",
     "whole_way",
     "windows_over_text",
