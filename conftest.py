@@ -1,3 +1,3 @@
-"""pytest begins here: the notebooks are executed and compared by tools/notebook_gate.py."""
+"""pytest begins here: tools/notebook_gate.py executes and compares the notebooks, tools/workers.py counts workers."""
 
-pytest_plugins = ["tools.notebook_gate"]
+pytest_plugins = ["tools.notebook_gate", "tools.workers"]

@@ -20,7 +20,8 @@ from transformers import BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
 from bertutil import reading
-from bertutil.reading import PLAIN, SentenceRecipe
+from bertutil.reading import PLAIN
+from bertutil.reading import SentenceRecipe as SentenceRecipe
 
 # torch's threads end with a fork, and a child would wait for them for ever (pitfall 44): it computes with one, as
 # torch's own DataLoader does in its workers
@@ -170,13 +171,12 @@ def load(
         raise ValueError(
             f"device is {str(device)!r}, and this torch {torch.__version__} finds no GPU; use device='cpu', or 'auto'"
         )
-    checkpoint = CATALOGUE.get(name)
     root = locate(name)
     modules = reading.sentence_modules(root)
     folder = modules[0][1] if modules else root
     config = reading.read_config(name, folder)
     sentence = reading.sentence_recipe(name, root, modules, config) if modules else PLAIN
-    for file, digest in (checkpoint.digests if checkpoint else {}).items():
+    for file, digest in (CATALOGUE[name].digests if name in CATALOGUE else {}).items():
         verify_digest(folder / file, digest)
     with _quiet():
         tokenizer = reading.read_tokenizer(name, folder, config)

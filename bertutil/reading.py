@@ -69,17 +69,14 @@ def sentence_modules(folder: Path) -> list[tuple[str, Path]]:
     """Kind and folder of each module, where sentence-transformers wrote the folder; else an empty list."""
     listed = read_json(folder / "modules.json", list) or []
     try:
-        if any(Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts for module in listed):
+        if any(Path(each["path"]).is_absolute() or ".." in Path(each["path"]).parts for each in listed):
             raise TypeError("a path out of the folder")
-        kind = re.compile(r"^sentence_transformers\..*\.")
-        return [(kind.sub("", module["type"]), folder / module["path"]) for module in listed]
+        return [(re.sub(r"^sentence_transformers\..*\.", "", each["type"]), folder / each["path"]) for each in listed]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / 'modules.json'} describes no modules; download or write it again") from error
 
 
-def sentence_recipe(
-    name: str, folder: Path, modules: list[tuple[str, Path]], config: Mapping[str, Any]
-) -> SentenceRecipe:
+def sentence_recipe(name: str, root: Path, modules: list[tuple[str, Path]], config: dict[str, Any]) -> SentenceRecipe:
     """How sentence-transformers makes sentence vectors of this folder; refused where bertutil cannot."""
     kinds, paths = zip(*modules, strict=True)
     known = kinds[:2] == ("Transformer", "Pooling") and kinds[2:] in ((), ("Normalize",))
@@ -91,7 +88,7 @@ def sentence_recipe(
         modes = pooling.get("pooling_mode") or old
         modes = (modes,) if isinstance(modes, str) else tuple(modes or ["mean"])
         how = "mean" if modes == ("mean_sqrt_len_tokens",) and "Normalize" in kinds else _HOW.get(modes)
-        prompts = (read_json(folder / "config_sentence_transformers.json") or {}).get("prompts") or {}
+        prompts = (read_json(root / "config_sentence_transformers.json") or {}).get("prompts") or {}
         prompts = [key for key, prompt in prompts.items() if prompt]
         outputs = settings.get("modality_config") or {"text": {"method_output_name": "last_hidden_state"}}
         if not known:
@@ -107,7 +104,7 @@ def sentence_recipe(
         problem = f"settings that cannot be read ({error!r})"
     if problem:
         raise ValueError(
-            f"{name}: sentence-transformers makes the vectors of {folder} with {problem}, which bertutil cannot; use "
+            f"{name}: sentence-transformers makes the vectors of {root} with {problem}, which bertutil cannot; use "
             "that library, or remove modules.json to have the vectors of the BERT in it alone"
         )
     tokenizer = read_json(paths[0] / "tokenizer_config.json") or {}

@@ -225,8 +225,8 @@ def test_a_picture_may_be_larger_by_two_pixels_and_two_percent(difference, side,
         assert "pixels" in difference(plain(side, side), plain(side + width, side + height))
 
 
-def test_what_draws_the_pictures_is_the_matplotlib_of_requirements_txt(monkeypatch):
-    (pinned,) = re.findall(r"^matplotlib==(\S+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+def test_what_draws_the_pictures_is_the_matplotlib_of_constraints_txt(monkeypatch):
+    (pinned,) = re.findall(r"^matplotlib==(\S+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M)
     monkeypatch.setattr(gate, "version", lambda package: pinned)
     assert gate.other_matplotlib() == ""
     monkeypatch.setattr(gate, "version", lambda package: f"{pinned}.1")

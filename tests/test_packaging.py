@@ -18,7 +18,7 @@ COLAB |= {"huggingface-hub": "1.27.0", "ipython": "7.34.0", "ipykernel": "6.17.1
 
 
 def pins():
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if "==" in line]
 
 
@@ -30,7 +30,7 @@ def test_every_requirement_is_pinned_within_its_range(requirement):
 
 
 def test_torch_is_pinned_without_a_build_of_its_own_and_without_gpu_packages():
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert "\ntorch==2.13.0\n" in text
     assert not any(word in text for word in ("+cpu", "nvidia", "triton", "://"))
 
@@ -114,12 +114,30 @@ def test_mutations_and_timings_are_in_the_weekly_check():
     assert (variables["BERTUTIL_WEEKLY"], runs["timings"]["weekly"]) == ("${{ matrix.weekly }}", "1")
 
 
-def test_the_readmes_two_commands_are_single_lines_and_install_alike():
+def test_the_key_figures_of_the_articles_model_are_offered_as_a_change_and_not_committed():
+    (path,) = (path for path in WORKFLOWS if path.name == "weekly.yml")
+    job = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]["columns"]
+    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+    commands = "\n".join(step.get("run", "") for step in job["steps"])
+    order = [
+        "tools/columns.py bert-base-uncased",
+        "tools/notebooks.py write",
+        "git switch -c",
+        "git push",
+        "gh pr create",
+    ]
+    assert sorted(order, key=commands.index) == order
+
+
+def test_the_readmes_two_commands_are_single_lines_and_install_within_the_tested_versions():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     commands = [line for line in lines if line.startswith("python3 -m venv .venv && ")]
     assert len(commands) == 2
     lab, tests = (command.split(" && ") for command in commands)
-    assert lab[:2] == tests[:2]
+    assert lab[0] == tests[0]
+    assert lab[1] == ".venv/bin/pip install -c constraints.txt -e '.[lab]'"
+    assert tests[1] == ".venv/bin/pip install -r requirements.txt"
+    assert "-c constraints.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert lab[2].startswith(".venv/bin/jupyter lab ")
     assert lab[2].endswith(" notebooks/00_tour.ipynb")
     assert tests[2:] == [".venv/bin/pytest"]

@@ -83,13 +83,18 @@ EXAMPLES = {
         "panels": {"A": {"same": [0.2, 0.4, 0.6], "other": [0, 1]}, "B": {"same": [5], "other": [3, 4]}}
     },
     "found_within": {"ranks": {"BERT": [1, 1, 3, 20], "TF-IDF": [2, 2]}, "size": 20},
+    "ways_by_kind": {
+        "panels": {
+            "code": {"vectors": (0.5, 0.25, 0.75), "words": (1, 1, 1)},
+            "mean": {"vectors": (0.75, 0.5, 0.875), "words": (0.75, 0.5, 1)},
+        }
+    },
     "senses_by_layer": {"panels": {0: (POINTS, 0.5, 0.75), 3: (POINTS, 0.33, 1)}, "senses": SENSES},
-    "senses_by_word": {"words": {"bank": (POINTS, SENSES, 0.8), "apple": (POINTS[:2], ["fruit", "firm"], 0)}},
-    "accuracy_by_layer": {
-        "accuracies": {"apple": [0.5, 1], "bank": [0.6, 0.98], "cell": [0.4, 0.12]},
-        "band": ([0.45, 0.6], [0.55, 0.8]),
-        "chance": 0.3,
-        "marked": ["apple", "bank"],
+    "rivals_by_layer": {
+        "panels": {
+            "tuned": {"word": [0.5, 1], "guessing": [0.25]},
+            "sealed": {"word": [0.4, 0.754], "mask": [0.2, 0.6]},
+        }
     },
     "cosines_by_layer": {"panels": {"mean": {"same": [1, 0.9], "other": [0.5, 0.2]}, "last": {"same": [0, 0.1]}}},
     "attention_table": {"rows": ["it"], "columns": ["[CLS]", "it"], "weights": [[0.876, 0.124]]},
@@ -100,6 +105,9 @@ EXAMPLES = {
     "padding_waste": {"batches": {"as given": [2, 4], "sorted": [3, 3]}, "budget": 4},
     "speed_bars": {"results": {"comparisons": COMPARISONS}},
     "scores_by_layer": {"panels": {"F1": ([0.1, 0.5], [0, 0.4], [0.2, 0.6]), "UAS": ([3, 2], [2, 1], [4, 3])}},
+    "scores_by_probe": {
+        "rows": {"GloVe": {"a": (0.3, 0.2, 0.5), "b": (1, 0.9, 1)}, "last": {"a": (0.5, 0.4, 0.6), "b": (0, 0, 0.1)}},
+    },
     "inputs_compared": {
         "published": {"last": 94.9},
         "ours": {"last": [90, 92], "sum": [80, 84, 85]},
@@ -253,7 +261,6 @@ def test_show_refuses_a_figure_without_alternative_text(monkeypatch, alt):
         ("vocabulary_map", {"order": ["word", "part"]}, "'free' is not in list"),
         ("word_pieces", {"words": ["bank"]}, "argument 2"),
         ("arrow_pairs", {"cosines": [1]}, "argument 3"),
-        ("accuracy_by_layer", {"accuracies": {"apple": [1, 1], "bank": [1]}}, "argument 2"),
         ("ledger_tiles", {"order": ["holds", "fails", "none", "open"]}, "lacks the verdict limit"),
     ],
 )
@@ -268,17 +275,18 @@ SIX = {name: [0.5, 1] for name in "abcdef"}
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("accuracy_by_layer", {"accuracies": SIX, "marked": [*"abcd"]}),
         ("bars_by_token", {"panels": SIX}),
         ("cosine_by_token", {"series": SIX}),
         ("cosines_by_layer", {"panels": {"mean": {"a": [0, 1]}, "last": SIX}}),
         ("found_within", {"ranks": SIX}),
         ("lines_by_padding", {"series": dict.fromkeys("abcde", ([0, 5], [1, 0]))}),
         ("lines_per_layer", {"series": SIX}),
+        ("rivals_by_layer", {"panels": {"tuned": dict.fromkeys("abcdefghi", (0, 1))}}),
         ("scores_by_layer", {"panels": dict.fromkeys("abcd", ([1], [0], [2]))}),
+        ("scores_by_layer", {"rivals": {"F1": dict.fromkeys("abcd", 1.0)}}),
+        ("scores_by_probe", {"rows": {"GloVe": dict.fromkeys("abcd", (1, 0, 2))}}),
         ("senses_by_layer", {"panels": dict.fromkeys(range(8), (POINTS, 0.5, 1))}),
         ("senses_by_layer", {"senses": [*"abcde"]}),
-        ("senses_by_word", {"words": {"bank": (POINTS, [*"abcde"], 1)}}),
         ("stacked_shares", {"parts": [*"abcdef"]}),
         ("stacked_shares", {"rows": {"first": [1] * 6}}),
         ("vocabulary_map", {"order": ["word", "part", "free", *"abcd"]}),
@@ -344,12 +352,8 @@ TEXTS = {
     ("cosine_map", 0): {0: {0: "1", 1: ".250"}, 1: {0: ".999", 1: "-.500"}},
     ("arrow_pairs", 0): {2: {1: "a"}, 3: {2: "b"}},
     ("cosine_spread", 0): {0.5: {0: "0.50"}, 0.1: {1: "0.10"}},
-    ("accuracy_by_layer", 0): {
-        0.665: {1.05: "mean of 3 words  70%"},
-        0.945: {1.05: "“bank”  98%"},
-        1: {1.05: "“apple”  100%"},
-        0.3: {1.05: "guessing  30%"},
-    },
+    ("rivals_by_layer", 0): {1.025: {1: "100%"}},
+    ("rivals_by_layer", 1): {0.779: {1: "75%"}},
     ("attention_table", 0): {0: {0: "88", 1: "12"}},
     ("moves_by_token", 0): {0: {1: "<1"}, 1: {0: "50", 1: "100"}},
     ("moves_by_token", 1): {},
@@ -360,6 +364,7 @@ TEXTS = {
     },
     ("scores_by_layer", 0): {0.6: {1: "0.50"}},
     ("scores_by_layer", 1): {4: {0: "3.00"}},
+    ("scores_by_probe", 0): {-0.12: {0.5: "0.30"}, 0.12: {1: "1.00"}, 0.88: {0.6: "0.50"}, 1.12: {0.1: "0.00"}},
     ("inputs_compared", 0): {0: {94.9: "94.9"}, 1: {0.98: "not published"}},
     ("ledger_tiles", 0): {
         0.75: {0: "holds: 14"},
@@ -421,15 +426,16 @@ LINES = {
     ("lines_by_padding", 0): [[(0, 1), (5, 1), (10, 1)], [(0, 1), (8, -0.2)]],
     ("cosine_spread", 0): [[(0, 0.5), (1, 0.1)], [(0, 0.75), (1, 0.5)]],
     ("two_kinds_of_pairs", 0): [[(0.4, 0), (0.4, 1)], [(0.5, 0), (0.5, 1)]],
-    ("accuracy_by_layer", 0): [
-        *[[(0, 0.5), (1, 1)], [(0, 0.6), (1, 0.98)], [(0, 0.4), (1, 0.12)]],
-        *[[(0, 0.5), (1, 0.7)], [(0, 0.5), (1, 1)], [(0, 0.6), (1, 0.98)]],
-    ],
+    ("ways_by_kind", 0): [[(0.25, 0), (0.75, 0)], [(0.5, 0)], [(1, 1), (1, 1)], [(1, 1)]],
+    ("ways_by_kind", 1): [[(0.5, 0), (0.875, 0)], [(0.75, 0)], [(0.5, 1), (1, 1)], [(0.75, 1)]],
+    ("rivals_by_layer", 0): [[(0, 0.5), (1, 1)], [(0, 0.25), (1, 0.25)]],
+    ("rivals_by_layer", 1): [[(0, 0.4), (1, 0.754)], [(0, 0.2), (1, 0.6)]],
     ("cosines_by_layer", 0): [[(0, 1), (1, 0.9)], [(0, 0.5), (1, 0.2)]],
     ("cosines_by_layer", 1): [[(0, 0), (1, 0.1)]],
     ("speed_bars", 0): [[(1, 0), (1, 1)]],
     ("scores_by_layer", 0): [[(0, 0.1), (1, 0.5)], [(1, 0.5)]],
     ("scores_by_layer", 1): [[(0, 3), (1, 2)], [(0, 3)]],
+    ("scores_by_probe", 0): [[(0.3, -0.12), (0.5, 0.88)], [(1, 0.12), (0, 1.12)]],
     ("inputs_compared", 0): [[(94.9, 0)]],
     ("inputs_compared", 1): [[(90, 0), (92, 0)], [(91, 0)], [(80, 1), (84, 1), (85, 1)], [(83, 1)]],
     ("learning_curve", 0): [[(1, 0.7), (2, 0.1)], [(1, 0.6), (2, 0.4)]],
@@ -443,13 +449,12 @@ def test_lines_markers_and_marked_values_have_their_numbers(name, panel):
 
 
 SERIES = ["cosine_by_token", "lines_per_layer", "lines_by_padding", "cosine_spread", "two_kinds_of_pairs"]
-SERIES += ["found_within", "accuracy_by_layer", "cosines_by_layer", "learning_curve"]
+SERIES += ["found_within", "rivals_by_layer", "cosines_by_layer", "learning_curve", "scores_by_probe"]
 
 
 @pytest.mark.parametrize("name", SERIES)
 def test_series_differ_in_their_colour_and_in_their_marker_or_line(name):
-    first = 3 if name == "accuracy_by_layer" else 0  # behind the thin lines
-    one, other = panels(name)[0].lines[first : first + 2]
+    one, other = panels(name)[0].lines[:2]
     assert one.get_color() != other.get_color()
     assert (one.get_marker(), one.get_linestyle()) != (other.get_marker(), other.get_linestyle())
 
@@ -471,8 +476,9 @@ def test_series_differ_in_their_colour_and_in_their_marker_or_line(name):
         ("pooling_paths", ["A vector for each word", "A vector for the sentence"]),
         ("arrow_pairs", ["near\ncosine 0.99", "far\ncosine -0.89"]),
         ("two_kinds_of_pairs", ["A", "B"]),
+        ("ways_by_kind", ["code", "mean"]),
         ("senses_by_layer", ["layer 0: 75%", "layer 3: 100%"] + [""] * 6),
-        ("senses_by_word", ["bank: 80%", "apple: 0%"] + [""] * 3),
+        ("rivals_by_layer", ["tuned", "sealed"]),
         ("cosines_by_layer", ["mean", "last"]),
         ("attention_heads", [*(f"head {head}" for head in range(5)), "", "", ""]),
         ("moves_by_token", ["all", "none"]),
@@ -496,7 +502,7 @@ def test_each_panel_is_named(name, titles):
         ("padding_waste", "ylabel", ["texts of a batch", "", ""]),
         ("found_within", "xlabel", ["k: how many of the 20 texts are looked at, best first"]),
         ("senses_by_layer", "xlabel", ["50% of the variance", "33% of the variance"] + [""] * 6),
-        ("senses_by_word", "xlabel", ["● shore  △ money", "● fruit  △ firm", "", "", ""]),
+        ("rivals_by_layer", "ylabel", ["nearest neighbour has the same sense", ""]),
         ("scores_by_layer", "ylabel", ["F1", "UAS"]),
         ("inputs_compared", "xlabel", ["published, F1 x 100", "here, F1 x 100"]),
         ("learning_curve", "ylabel", ["loss (cross entropy)", "accuracy"]),
@@ -519,7 +525,9 @@ def test_axes_say_what_they_measure(name, kind, labels):
         ("two_kinds_of_pairs", ["same, mean 0.40", "other, mean 0.50", "same, mean 5.00", "other, mean 3.50"]),
         ("found_within", ["BERT", "TF-IDF", "at random"]),
         ("senses_by_layer", ["shore", "money"]),
+        ("rivals_by_layer", ["word", "guessing", "mask"]),
         ("cosines_by_layer", ["same", "other"]),
+        ("scores_by_probe", ["a", "b"]),
         ("learning_curve", ["training", "held out", "its 95 % interval", "always yes"]),
     ],
 )
@@ -549,7 +557,8 @@ def test_the_legend_names_what_is_drawn(name, names):
         ("cosine_map", 0, ["a", "b"], ["0", "1"]),
         ("cosine_spread", 0, ["0", "1"], None),
         ("found_within", 0, ["1", "2", "5", "10", "20"], None),
-        ("accuracy_by_layer", 0, ["0", "1"], None),
+        ("ways_by_kind", 0, ["0", "0.5", "1"], ["vectors", "words"]),
+        ("rivals_by_layer", 0, ["0", "1"], None),
         ("attention_table", 0, ["[CLS]", "it"], ["it"]),
         ("attention_heads", 0, [], ["a", "b"]),
         ("attention_heads", 1, ["a", "b"], []),
@@ -560,6 +569,7 @@ def test_the_legend_names_what_is_drawn(name, names):
         ("bars_by_token", 1, None, ["", ""]),
         ("speed_bars", 0, None, ["encode", "embed, last layer"]),
         ("speed_bars", 1, None, ["", ""]),
+        ("scores_by_probe", 0, None, ["GloVe", "last"]),
         ("inputs_compared", 0, None, ["last", "sum"]),
         ("learning_curve", 0, ["1", "2"], None),
     ],
@@ -575,7 +585,7 @@ def test_ticks_name_the_tokens_layers_and_rows(name, panel, across, up):
     [
         ("parameter_map", "xaxis", 40_000_000, "40"),
         ("side_by_side_bars", "yaxis", 2000, "2,000"),
-        ("accuracy_by_layer", "yaxis", 0.4, "40%"),
+        ("rivals_by_layer", "yaxis", 0.4, "40%"),
     ],
 )
 def test_numbers_on_an_axis_are_easy_to_read(name, axis, number, text):
@@ -607,8 +617,8 @@ def test_bars_of_one_kind_have_one_colour_and_of_two_kinds_two(name, panel, kind
 
 def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
     downwards = """parameter_map token_boxes input_grid who_sees_whom word_pieces longest_match vocabulary_map
-        stacked_shares values_per_layer cosine_heat_map windows_over_text attention_table attention_heads
-        bars_by_token padding_waste speed_bars inputs_compared ledger_tiles"""
+        stacked_shares values_per_layer cosine_heat_map windows_over_text ways_by_kind attention_table attention_heads
+        bars_by_token padding_waste speed_bars scores_by_probe inputs_compared ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()
 
 
@@ -839,6 +849,11 @@ def test_spread_says_the_mean_and_the_middle_ninety_percent():
     assert plots.spread(range(101)) == "mean 50.00, nine in ten from 5.00 to 95.00"
 
 
+def test_ways_by_kind_writes_every_score_and_the_highest_in_bold():
+    scores = [[(text.get_text(), text.get_fontweight()) for text in axes.texts] for axes in panels("ways_by_kind")]
+    assert scores == [[("0.50", "normal"), ("1.00", "bold")], [("0.75", "bold"), ("0.75", "bold")]]
+
+
 def test_found_within_counts_the_answers_among_the_first_k_and_compares_with_chance():
     bert, tfidf, random = (dict(points(line)) for line in panels("found_within")[0].lines)
     assert [bert[k] for k in (1, 2, 3, 19, 20)] == [0.5, 0.5, 0.75, 0.75, 1]
@@ -849,15 +864,39 @@ def test_found_within_counts_the_answers_among_the_first_k_and_compares_with_cha
 def test_bands_reach_from_the_lower_to_the_upper_end():
     bert, tfidf = (band(collection) for collection in panels("found_within")[0].collections)
     assert (bert[1], bert[3], tfidf[1]) == ((0.01, 0.99), (round(0.75 - 1.96 * (0.75 / 16) ** 0.5, 3), 1), (0, 0))
-    assert band(panels("accuracy_by_layer")[0].collections[0]) == {0: (0.45, 0.55), 1: (0.6, 0.8)}
     assert band(panels("learning_curve")[1].collections[0]) == {1: (0.3, 0.7), 2: (0.7, 0.9)}
     intervals = panels("scores_by_layer")[0].collections[0].get_segments()
     assert [interval.tolist() for interval in intervals] == [[[0, 0], [0, 0.2]], [[1, 0.4], [1, 0.6]]]
+    across = [c.get_segments() for c in panels("scores_by_probe")[0].collections]
+    assert [[segment[:, 0].tolist() for segment in own] for own in across] == [
+        [[0.2, 0.5], [0.4, 0.6]],
+        [[0.9, 1], [0, 0.1]],
+    ]
 
 
-@pytest.mark.parametrize("name", ["senses_by_layer", "senses_by_word"])
-def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle(name):
-    axes = panels(name)[0]
+def test_rivals_of_the_layers_are_lines_across_or_layer_by_layer_in_their_own_panel():
+    rivals = {"F1": {"GloVe": 0.3, "a window": [float("nan"), 0.7]}}
+    left, right = drawn("scores_by_layer", rivals=rivals).axes
+    found = {line.get_label(): line for line in left.lines if line.get_label() in rivals["F1"]}
+    assert set(found["GloVe"].get_ydata()) == {0.3}
+    assert found["a window"].get_ydata().tolist()[1] == 0.7
+    assert len({line.get_linestyle() for line in found.values()}) == 2
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["GloVe", "a window"]
+    assert right.get_legend() is None
+    assert len(right.lines) == 2
+
+
+def test_all_rows_of_a_figure_of_probes_have_the_same_probes():
+    with pytest.raises(ValueError, match=r"'last' has the probes \['b'\], the first row \['a'\]"):
+        drawn("scores_by_probe", rows={"GloVe": {"a": (1, 0, 2)}, "last": {"b": (1, 0, 2)}})
+
+
+def test_the_scores_of_our_inputs_carry_the_checkpoints_name():
+    assert drawn("inputs_compared", here="minilm").axes[1].get_xlabel() == "minilm, F1 x 100"
+
+
+def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle():
+    axes = panels("senses_by_layer")[0]
     markers = {line.get_label(): points(line) for line in axes.lines if line.get_label() in SENSES}
     thin = [points(line) for line in axes.lines if line.get_label() not in SENSES]
     looks = [(line.get_marker(), line.get_color()) for line in axes.lines if line.get_label() in SENSES]
@@ -870,7 +909,6 @@ def test_senses_are_markers_at_their_points_with_thin_lines_to_their_middle(name
 
 def test_places_without_a_picture_of_senses_are_empty_and_the_first_explains_the_others():
     assert [axes.axison for axes in panels("senses_by_layer")] == [True] * 2 + [False] * 6
-    assert [axes.axison for axes in panels("senses_by_word")] == [True] * 2 + [False] * 3
     assert written(panels("senses_by_layer")[2])[0.58][0].startswith("one marker: one sentence\nlines: to the middle")
     assert panels("senses_by_layer")[2].get_legend()
 
@@ -880,17 +918,26 @@ def test_strays_counts_the_points_that_lie_nearer_to_another_sense():
     assert plots.strays([*POINTS, [8, 5], [1, 1]], [*SENSES, "shore", "money"]) == 2
 
 
-@pytest.mark.parametrize("name", ["lines_per_layer", "lines_by_padding", "accuracy_by_layer"])
+@pytest.mark.parametrize("name", ["lines_per_layer", "lines_by_padding"])
 def test_lines_have_room_behind_their_ends_for_their_names(name):
     (axes,) = panels(name)
     last = max(x for line in axes.lines for x in line.get_xdata())
     assert axes.get_xlim()[1] > 1.2 * last
 
 
-def test_the_mean_accuracy_is_thick_each_word_thin_and_guessing_is_a_line():
-    (axes,) = panels("accuracy_by_layer")
-    assert axes.lines[3].get_linewidth() > axes.lines[4].get_linewidth() > axes.lines[0].get_linewidth()
-    assert axes.collections[1].get_segments()[0].tolist() == [[0, 0.3], [1, 0.3]]
+def test_the_word_itself_is_thicker_than_its_rivals():
+    for axes in panels("rivals_by_layer"):
+        assert axes.lines[0].get_linewidth() > 1.5 * axes.lines[1].get_linewidth()
+
+
+def test_the_panels_of_rivals_share_a_scale_that_holds_the_lowest():
+    low, high = drawn("rivals_by_layer", panels={"a": {"word": [0.5, 1]}, "b": {"word": [0.1]}}).axes
+    assert low.get_ylim() == high.get_ylim() == (pytest.approx(0.07), 1.05)
+
+
+def test_eight_rivals_differ_in_their_marker_or_line():
+    (axes,) = drawn("rivals_by_layer", panels={"a": dict.fromkeys("abcdefgh", (0, 1))}).axes
+    assert len({(line.get_marker(), line.get_linestyle()) for line in axes.lines}) == 8
 
 
 def test_attention_heads_draw_squares_whose_area_is_the_weight():

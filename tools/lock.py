@@ -1,7 +1,7 @@
-"""Write requirements.txt, the tested set of packages, from pyproject.toml: `python tools/lock.py` (needs uv).
+"""Write constraints.txt, the tested set of packages, from pyproject.toml: `python tools/lock.py` (needs uv).
 
 One set for Linux, macOS and Windows and every supported Python. What torch's GPU builds bring along is left to
-them, so that the file serves CPU builds too.
+them, so that the file serves CPU builds too. requirements.txt installs everything that the tests need, within it.
 """
 
 import re
@@ -24,5 +24,4 @@ compiled = subprocess.run(
 )
 pins = [line for line in compiled.stdout.splitlines() if not GPU.match(line) and "== 'emscripten'" not in line]
 pins = [line for line in pins if not line.startswith("torch==")] + [TORCH]
-lines = [HEADER, *sorted(pins), "-e .[lab,test,scale,docs]"]
-(ROOT / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+(ROOT / "constraints.txt").write_text("\n".join([HEADER, *sorted(pins)]) + "\n", encoding="utf-8")

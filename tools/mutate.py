@@ -350,12 +350,19 @@ MUTATIONS = [
         ("extra / (4 * n)", "extra / 4", "it_agrees_with_published_values"),
     ),
     *changes(
+        "bertutil/course/rivals.py",
+        "tests/test_rivals.py",
+        ("if j != place and any(", "if any(", "the_other_words_are_all_but_the_target_and_the_marks"),
+        ("mixed[j] = text[k]", "mixed[j] = text[j]", "the_draws_of_shuffled_words_differ"),
+        (" - member[:, :, None] * rows[:, None]", "", "the_centroid_leaves_the_row_itself_out"),
+    ),
+    *changes(
         "bertutil/probes.py",
         "tests/test_probes.py",
         (
             "keepdim=True) - 1e-9",
             "keepdim=True)",
-            "of_equally_near_rows_the_first_counts_whatever_their_last_digits_are",
+            "of_equally_near_rows_each_counts_its_share_whatever_their_last_digits_are",
         ),
         (
             "fill_diagonal_(-torch.inf)",

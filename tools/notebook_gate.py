@@ -9,7 +9,7 @@ nbval alone compares text exactly, never looks at a picture and passes a noteboo
   1e-6 at any size (what is left of a float32 difference). Integers, and numbers glued to letters, are exact.
 - A picture is there, has alternative text (compared as text), the same size up to two pixels and two percent, and, up
   to antialiasing, a shift of one pixel and 20 pixels in all, the same content. Where another matplotlib is installed
-  than the one in requirements.txt, more coarsely.
+  than the one in constraints.txt, more coarsely.
 - Execution counts run from 1 upwards without a gap. No error, nothing on stderr, no connection to another machine.
 - Widgets and cells tagged nbval-ignore-output: the same kinds of output, whatever their content.
 
@@ -93,7 +93,7 @@ def text_difference(expected: str, came: str) -> str | None:
 
 def other_matplotlib() -> str:
     """The matplotlib that is installed, where it is not the one that drew the committed pictures; else nothing."""
-    pins = Path(__file__).parent.parent / "requirements.txt"
+    pins = Path(__file__).parent.parent / "constraints.txt"
     pinned = (
         re.findall(r"^matplotlib==(\S+)", pins.read_text(encoding="utf-8"), re.MULTILINE) if pins.exists() else []
     )

@@ -83,7 +83,7 @@ def by_majority(states, labels, folds, probe):
 
 
 def begin(scores, behind, costs):
-    tied = [name for name in scores if behind[name][0] < 0.005]
+    tied = [name for name in scores if behind[name][0] <= 0]
     return min(tied, key=lambda name: (costs[name], -scores[name]))
 
 
@@ -91,13 +91,13 @@ def begin_with_loops(scores, behind, costs):
     chosen = None
     for name in sorted(scores, key=scores.get, reverse=True):
         low, _ = behind[name]
-        if low < 0.005 and (chosen is None or costs[name] < costs[chosen]):
+        if low <= 0 and (chosen is None or costs[name] < costs[chosen]):
             chosen = name
     return chosen
 
 
 def tied(behind):
-    return [name for name, (low, _) in behind.items() if low < 0.005]
+    return [name for name, (low, _) in behind.items() if low <= 0]
 
 
 RIGHT = [
@@ -117,12 +117,17 @@ WRONG = [
     (ch08.to_begin_with, lambda s, b, c: min(s, key=lambda n: (c[n], -s[n])), "the cheapest of all"),
     (
         ch08.to_begin_with,
-        lambda s, b, c: begin({n: s[n] for n in s if b[n][0] <= 0}, b, c),
-        "a lead of 0.005",
+        lambda s, b, c: min((n for n in s if b[n][0] < 0.005), key=lambda n: (c[n], -s[n])),
+        "a little above 0 is not told apart",
     ),
     (
         ch08.to_begin_with,
-        lambda s, b, c: min((n for n in s if b[n][0] >= 0.005), key=lambda n: (c[n], -s[n]), default=[*s][-1]),
+        lambda s, b, c: min((n for n in s if b[n][0] < 0), key=lambda n: (c[n], -s[n])),
+        "the best one is lost",
+    ),
+    (
+        ch08.to_begin_with,
+        lambda s, b, c: min((n for n in s if b[n][0] > 0), key=lambda n: (c[n], -s[n]), default=[*s][-1]),
         "ARE told apart",
     ),
     (ch08.to_begin_with, lambda s, b, c: min(tied(b), key=lambda n: (c[n], s[n])), "the lowest score"),

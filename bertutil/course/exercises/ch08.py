@@ -263,7 +263,7 @@ TABLES: list[Table] = [
         {"sum of four": 384, "sum of all": 384, "embeddings": 384, "all side by side": 4608},
     ),
 ]
-NO_LEAD = 0.005
+A_LEAD = 0.005  # the smallest one that some wrong answers ask for; told apart is any interval above 0
 
 
 def _cheapest(table: Table, kept: Callable[[float, float], bool], worse: bool = False) -> str:
@@ -278,23 +278,24 @@ BEGINNINGS: dict[str, Callable[[Table], str]] = {
     "this is the cheapest of all, also where it is told apart from the best": lambda t: _cheapest(
         t, lambda a, b: True
     ),
-    "here an interval that begins above 0 is told apart already; the rule asks for a lead of 0.005": lambda t: (
-        _cheapest(t, lambda a, b: a <= 0)
+    "here an interval that begins a little above 0 is not told apart; all that leave out 0 are": lambda t: _cheapest(
+        t, lambda a, b: a < A_LEAD
     ),
-    "this takes the cheapest of those that ARE told apart from the best": lambda t: _cheapest(
-        t, lambda a, b: a >= NO_LEAD
+    "the best one is lost: its interval is (0, 0), and it is not told apart from itself": lambda t: _cheapest(
+        t, lambda a, b: a < 0
     ),
+    "this takes the cheapest of those that ARE told apart from the best": lambda t: _cheapest(t, lambda a, b: a > 0),
     "of equally cheap ones this takes the one with the lowest score; take the highest": lambda t: _cheapest(
-        t, lambda a, b: a < NO_LEAD, worse=True
+        t, lambda a, b: a <= 0, worse=True
     ),
     "of equally cheap ones this takes the first; take the one with the highest score": lambda t: min(
-        (name for name in t[0] if t[1][name][0] < NO_LEAD), key=lambda name: t[2][name]
+        (name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[2][name]
     ),
     "this is the dearest of those that are not told apart; take the cheapest": lambda t: max(
-        (name for name in t[0] if t[1][name][0] < NO_LEAD), key=lambda name: t[2][name]
+        (name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[2][name]
     ),
     "this looks at the distance of the scores; look at the lower end of its interval": lambda t: min(
-        (name for name in t[0] if max(t[0].values()) - t[0][name] < NO_LEAD), key=lambda name: t[2][name]
+        (name for name in t[0] if max(t[0].values()) - t[0][name] < A_LEAD), key=lambda name: t[2][name]
     ),
 }
 
@@ -306,7 +307,7 @@ def _judge_begin(function: Any) -> None:
         if not isinstance(answer, str) or answer not in scores:
             raise Wrong(f"it returns {answer!r:.60}; return one of the names, such as {next(iter(scores))!r}")
         found.append(answer)
-    right = [_cheapest(table, lambda a, b: a < NO_LEAD) for table in TABLES]
+    right = [_cheapest(table, lambda a, b: a <= 0) for table in TABLES]
     if found == right:
         return
     for reason, rule in BEGINNINGS.items():
@@ -351,7 +352,7 @@ to_begin_with = Exercise(
     _judge_begin,
     [
         "Two steps: which names are not told apart from the best? And which of these is the cheapest?",
-        "tied = [name for name in scores if behind[name][0] < 0.005]; the best one is among them by itself.",
+        "tied = [name for name in scores if behind[name][0] <= 0]; the best one is among them by itself.",
         "min takes a key, and a key may be a pair: the cost first, then the score with a minus, so that of equal "
         "costs the highest score comes first.",
     ],

@@ -11,7 +11,7 @@ from bertutil.course.plots.attention import (
     moves_by_token,
 )
 from bertutil.course.plots.common import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STYLE, show
-from bertutil.course.plots.context import accuracy_by_layer, cosines_by_layer, senses_by_layer, senses_by_word, strays
+from bertutil.course.plots.context import cosines_by_layer, rivals_by_layer, senses_by_layer, strays
 from bertutil.course.plots.ledger import ledger_tiles
 from bertutil.course.plots.many_texts import padding_waste, speed_bars, speed_runs
 from bertutil.course.plots.pooling import (
@@ -21,8 +21,15 @@ from bertutil.course.plots.pooling import (
     pooling_paths,
     windows_over_text,
 )
-from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer
-from bertutil.course.plots.similarity import arrow_pairs, cosine_spread, found_within, spread, two_kinds_of_pairs
+from bertutil.course.plots.scores import inputs_compared, learning_curve, scores_by_layer, scores_by_probe
+from bertutil.course.plots.similarity import (
+    arrow_pairs,
+    cosine_spread,
+    found_within,
+    spread,
+    two_kinds_of_pairs,
+    ways_by_kind,
+)
 from bertutil.course.plots.states import (
     feature_histogram,
     lines_per_layer,
@@ -57,7 +64,6 @@ __all__ = [
     "RED",
     "SKY",
     "STYLE",
-    "accuracy_by_layer",
     "arrow_pairs",
     "attention_heads",
     "attention_table",
@@ -83,9 +89,10 @@ __all__ = [
     "padding_waste",
     "parameter_map",
     "pooling_paths",
+    "rivals_by_layer",
     "scores_by_layer",
+    "scores_by_probe",
     "senses_by_layer",
-    "senses_by_word",
     "show",
     "side_by_side_bars",
     "speed_bars",
@@ -99,6 +106,7 @@ __all__ = [
     "two_kinds_of_pairs",
     "values_per_layer",
     "vocabulary_map",
+    "ways_by_kind",
     "who_sees_whom",
     "whole_way",
     "windows_over_text",

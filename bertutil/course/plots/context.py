@@ -1,7 +1,5 @@
 """Chapter 7: the senses of a word, layer by layer."""
 
-from collections.abc import Collection
-
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -62,60 +60,39 @@ def senses_by_layer(panels: dict[int, tuple[ArrayLike, float, float]], senses: l
 
 
 @rc_context(STYLE)
-def senses_by_word(words: dict[str, tuple[ArrayLike, list[str], float]], *, title: str) -> Figure:
-    """Small pictures, one a word: its vectors in two dimensions at one layer, marked by sense, which are named below.
+def rivals_by_layer(panels: dict[str, dict[str, list[float]]], *, title: str) -> Figure:
+    """Panels side by side, one a data set: the accuracy of the word itself (the first series, thick) and its rivals.
 
-    A word has (points [n, 2], sense of each, accuracy of the nearest neighbour).
+    A series of one number, which knows no layers, is a level line. The name, the marker and the kind of line tell the
+    series apart; the last value of the first series is written at its end.
     """
-    rows = -(-len(words) // 5)
-    figure, axes_list = empty_axes(height=0.4 + 2.0 * rows, rows=rows, columns=5)
-    for (word, (points, senses, accuracy)), axes in paired(words.items(), axes_list):
-        _senses(axes, points, senses, size=4)
-        axes.set_title(f"{word}: {accuracy:.0%}", fontsize=10)
-        names = paired(dict.fromkeys(senses), "●△□")
-        axes.set_xlabel("  ".join(f"{mark} {name}" for name, mark in names), fontsize=7.5)
-    for axes in axes_list[len(words) :]:
-        axes.axis("off")
+    figure, axes_list = empty_axes(height=5.2, columns=len(panels))
+    names = dict.fromkeys(name for series in panels.values() for name in series)
+    colors, markers = (BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, RED, "black"), ["o", "^", "s", "D", "v", "x", "", ""]
+    looks = {
+        name: look for name, *look in paired(names, colors, markers, ["-", "--", "-", "--", "-", ":", "-.", ":"])
+    }
+    lowest = min(value for series in panels.values() for values in series.values() for value in values)
+    lines = {}
+    for axes, (panel, series) in zip(axes_list, panels.items(), strict=True):
+        n = max(map(len, series.values()))
+        for name, values in series.items():
+            color, marker, style = looks[name]
+            places = [0, n - 1] if len(values) == 1 else range(n)
+            width, size = (3.2, 7) if name == next(iter(names)) else (1.5, 4.5)
+            drawn = values * 2 if len(values) == 1 else values
+            (lines[name],) = axes.plot(places, drawn, style, marker=marker, color=color, lw=width, ms=size)
+        own = next(iter(series.values()))[-1]
+        axes.text(n - 1, own + 0.025, f"{own:.0%}", ha="center", color=BLUE)
+        axes.set(
+            title=panel, xlabel="layer", ylim=(min(0.3, lowest - 0.03), 1.05), xticks=range(0, n, 1 if n < 10 else 3)
+        )
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.grid(axis="y", color="#E5E5E5")
+        axes.set_axisbelow(True)
+    axes_list[0].set_ylabel("nearest neighbour has the same sense")
+    figure.legend(list(lines.values()), list(lines), loc="outside lower left", ncols=3, frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return figure
-
-
-@rc_context(STYLE)
-def accuracy_by_layer(
-    accuracies: dict[str, list[float]],
-    band: tuple[list[float], list[float]],
-    *,
-    chance: float,
-    marked: Collection[str],
-    title: str,
-) -> Figure:
-    """The accuracy of every word (thin; some `marked` and named), their mean (thick) with a band, and chance."""
-    figure, (axes,) = empty_axes(height=4.2)
-    lists = list(accuracies.values())
-    mean = [float(np.mean(column)) for column in zip(*lists, strict=True)]
-    n = len(mean)
-    axes.plot(range(n), np.array(lists).T, color=GREY, lw=0.7, alpha=0.45, zorder=1)
-    axes.fill_between(range(n), *band, color=BLUE, alpha=0.22, lw=0)
-    named = {"mean": mean, **{word: accuracies[word] for word in marked}}
-    ends: dict[str, float] = {}
-    for name in sorted(named, key=lambda name: named[name][-1]):  # a name that would touch another is moved up
-        ends[name] = max([named[name][-1], *(end + 0.055 for end in ends.values())])
-    lift = max(0.0, max(ends.values()) - 1.0)
-    markers = paired(named.items(), (BLUE, RED, GREEN, PURPLE), "os^D", ("-", "--", "-.", ":"))
-    for (name, values), color, marker, style in markers:
-        thick = name == "mean"
-        label = f"mean of {len(lists)} words" if thick else f"“{name}”"
-        axes.plot(range(n), values, style, marker=marker, color=color, lw=3 if thick else 1.3, ms=7 if thick else 5)
-        height = ends[name] - lift
-        axes.text(n - 1 + 0.025 * n, height, f"{label}  {values[-1]:.0%}", color=color, va="center", fontsize=9.5)
-    axes.hlines(chance, 0, n - 1, color="black", linestyle=(0, (2, 2)), lw=1.2)
-    axes.text(n - 1 + 0.025 * n, chance, f"guessing  {chance:.0%}", va="center", fontsize=9.5)
-    axes.set(title=title, ylabel="nearest neighbour has the same sense", xticks=range(n), ylim=(0, 1.04))
-    axes.set_xlabel("layer (0: the embedding output)", loc="left")
-    axes.set_xlim(-0.02 * n, n - 1 + 0.3 * n)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.spines["bottom"].set_bounds(0, n - 1)
-    axes.hlines(axes.get_yticks()[1:], 0, n - 1, color="#DDDDDD", lw=0.6, zorder=0)
     return figure
 
 

@@ -109,3 +109,33 @@ def found_within(ranks: dict[str, list[float]], size: int, *, title: str) -> Fig
     axes.set_axisbelow(True)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+@rc_context(STYLE)
+def ways_by_kind(panels: dict[str, dict[str, tuple[float, float, float]]], *, title: str, xlabel: str) -> Figure:
+    """A panel for each kind of query, in it a row for each way of searching: its score, and a bar for its interval.
+
+    A way has (score, lower end, upper end), in the same order in every panel. The highest scores of a panel are bold.
+    """
+    ways = list(next(iter(panels.values())))
+    figure, panel_axes = empty_axes(height=1.3 + 0.42 * len(ways), columns=len(panels))
+    for (kind, scores), axes in zip(panels.items(), panel_axes, strict=True):
+        best = max(score for score, _, _ in scores.values())
+        for y, way in enumerate(ways):
+            score, low, high = scores[way]
+            axes.plot([low, high], [y, y], color=SKY, linewidth=5, alpha=0.5, solid_capstyle="butt")
+            axes.plot(score, y, "o", color=BLUE, markersize=6)
+            weight = "bold" if score == best else "normal"
+            axes.annotate(
+                f"{score:.2f}", (score, y), (0, 6), textcoords="offset points", ha="center", fontsize=8, weight=weight
+            )
+        axes.set(xlim=(-0.08, 1.08), ylim=(len(ways) - 0.5, -0.6), xticks=(0, 0.5, 1), xlabel=xlabel)
+        axes.set_xticklabels(("0", "0.5", "1"))
+        axes.set_yticks(range(len(ways)), ways if axes is panel_axes[0] else [""] * len(ways))
+        axes.set_title(kind, fontsize=10)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", color="#E5E5E5")
+        axes.set_axisbelow(True)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
