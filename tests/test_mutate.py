@@ -85,6 +85,10 @@ def test_tests_that_fail_without_a_mutation_notice_nothing(tree):
     assert found.startswith("the tests fail without any mutation: FAILED test_code.py::test_sum")
 
 
+def test_it_runs_the_tests_of_this_project_whatever_options_its_pytest_has():
+    assert mutate.noticed(ROOT, ["tests/test_mutate.py::test_no_mutation_stands_twice"]) is None
+
+
 def test_a_test_that_is_not_there_is_an_error(tree):
     with pytest.raises(RuntimeError, match="no_such_test"):
         mutate.try_all([Mutation("code.py", "a + b", "a - b", "test_code.py::no_such_test")], tree.root)
