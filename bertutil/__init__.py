@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, SentenceRecipe, load
+    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, load
     from bertutil.corpus import Corpus, embed_corpus, open_corpus
     from bertutil.encoding import Encoding, Word, encode
     from bertutil.engines import Embedder
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bertutil.packed import embed
     from bertutil.pieces import split_words
     from bertutil.pooling import STRATEGIES, combine_layers, pool_sentences, pool_words
+    from bertutil.reading import SentenceRecipe
     from bertutil.similarity import cosine_similarity, random_pair_baseline, remove_mean, search, self_similarity
 
 __version__ = version("bertutil")
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "SentenceRecipe", "load"],
+    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "load"],
     "corpus": ["Corpus", "embed_corpus", "open_corpus"],
     "encoding": ["Encoding", "Word", "encode"],
     "engines": ["Embedder"],
@@ -58,6 +59,7 @@ _HOME = {
     "packed": ["embed"],
     "pieces": ["split_words"],
     "pooling": ["STRATEGIES", "combine_layers", "pool_sentences", "pool_words"],
+    "reading": ["SentenceRecipe"],
     "similarity": ["cosine_similarity", "random_pair_baseline", "remove_mean", "search", "self_similarity"],
 }
 

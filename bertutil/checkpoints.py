@@ -1,51 +1,31 @@
 """Chapter 1: a checkpoint is a tokenizer, a configuration and weights; load() brings the three together."""
 
 import hashlib
-import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
 from torch import nn
-from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer
+from transformers import BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
+
+from bertutil import reading
+from bertutil.reading import PLAIN, SentenceRecipe
 
 # torch's threads end with a fork, and a child would wait for them for ever (pitfall 44): it computes with one, as
 # torch's own DataLoader does in its workers
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
-
-
-@dataclass(frozen=True)
-class SentenceRecipe:
-    """How a checkpoint's sentence vectors are meant to be made; the defaults suit a plain BERT.
-
-    `strategy` and `how`: see combine_layers() and pool_sentences(). `specials`: whether [CLS] and [SEP] count.
-    `normalize`: whether it was trained on vectors of length 1. `length`: of how many tokens the texts were, at the
-    most; None: as many as the model takes.
-    """
-
-    strategy: str = "second_to_last"
-    how: str = "mean"
-    specials: bool = False
-    normalize: bool = False
-    length: int | None = None
-
-
-PLAIN = SentenceRecipe()
 
 
 @dataclass(frozen=True)
@@ -184,48 +164,24 @@ def load(
     name = os.fspath(given)
     if isinstance(given, os.PathLike) and name in CATALOGUE and Path(name).is_dir():
         name = os.path.join(".", name)
-    device = _choose_device(device)
+    gpu = torch.cuda.is_available()
+    chosen = torch.device(("cuda" if gpu else "cpu") if device == "auto" else device)
+    if chosen.type == "cuda" and not gpu:
+        raise ValueError(
+            f"device is {str(device)!r}, and this torch {torch.__version__} finds no GPU; use device='cpu', or 'auto'"
+        )
     checkpoint = CATALOGUE.get(name)
     root = locate(name)
-    modules = _modules(root)
+    modules = reading.sentence_modules(root)
     folder = modules[0][1] if modules else root
-    config = _read(folder / "config.json")
-    if config is None:
-        raise ValueError(
-            f"{name}: the folder {folder} holds no checkpoint: there is no config.json. "
-            "Give the folder that model.save_pretrained() and tokenizer.save_pretrained() wrote to."
-        )
-    if problem := _config_problem(folder, config):
-        raise ValueError(f"{name}: the model in {folder} {problem}")
-    sentence = _sentence_recipe(name, root, modules, config) if modules else PLAIN
+    config = reading.read_config(name, folder)
+    sentence = reading.sentence_recipe(name, root, modules, config) if modules else PLAIN
     for file, digest in (checkpoint.digests if checkpoint else {}).items():
         verify_digest(folder / file, digest)
-
     with _quiet():
-        tokenizer = _load_tokenizer(name, folder, config)
-        try:
-            loaded: Any = BertModel.from_pretrained(
-                folder,
-                config=BertConfig.from_dict({k: v for k, v in config.items() if k not in _IGNORED.split()}),
-                dtype=dtype,
-                attn_implementation=attention,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # they are in the report
-                local_files_only=True,
-            )
-        except Exception as error:  # of any class, for a broken configuration or file
-            raise ValueError(
-                f"{name}: no weights could be read from {folder} as its config.json describes them "
-                f"({type(error).__name__}: {' '.join(str(error).split())[:160]}); download the folder again, or "
-                "correct what is named here"
-            ) from error
-    model, report = loaded
-    _check_report(name, folder, report)
-    if report["missing_keys"]:  # a checkpoint saved without a pooler: better none than a random one
-        model.pooler = None
-    if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise ValueError(f"{name}: among the weights in {folder} are NaN or infinite ones; download it again")
-    return Bert(name, tokenizer, model.to(device).eval(), sentence)
+        tokenizer = reading.read_tokenizer(name, folder, config)
+        model = reading.read_model(name, folder, config, dtype, attention)
+    return Bert(name, tokenizer, model.to(chosen).eval(), sentence)
 
 
 def require_right_padding(bert: Bert) -> None:
@@ -262,34 +218,22 @@ def _drops(part: nn.Module) -> bool:
     return isinstance(share, int | float) and share > 0
 
 
-def _choose_device(device: str | torch.device) -> torch.device:
-    gpu = torch.cuda.is_available()
-    chosen = torch.device(("cuda" if gpu else "cpu") if device == "auto" else device)
-    if chosen.type == "cuda" and not gpu:
-        raise ValueError(
-            f"device is {str(device)!r}, and this torch {torch.__version__} finds no GPU; use device='cpu', or 'auto'"
-        )
-    return chosen
-
-
 def locate(name: str) -> Path:
     """Return the folder with the files of a checkpoint; what the hub has to bring is fetched. See load()."""
     checkpoint = CATALOGUE.get(name)
-    if checkpoint is None and Path(name).is_dir():
-        return Path(name)
-    if checkpoint is None and not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
-        raise ValueError(
-            f"unknown checkpoint {name!r}: give one of {', '.join(CATALOGUE)}, an existing folder, "
-            "or a hub id such as 'google-bert/bert-base-uncased'"
-        )
-    if checkpoint and checkpoint.package:
-        spec = find_spec(checkpoint.package)  # finds without importing
-        if spec and spec.origin:
-            return Path(spec.origin).parent / "model"
-    return _download(name, *((checkpoint.hub_id, checkpoint.revision) if checkpoint else (name, None)))
-
-
-_EXTRAS = ("added_tokens.json", "special_tokens_map.json", "sentence_bert_config.json")  # of other people's
+    if checkpoint is None:
+        if Path(name).is_dir():
+            return Path(name)
+        if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
+            raise ValueError(
+                f"unknown checkpoint {name!r}: give one of {', '.join(CATALOGUE)}, an existing folder, "
+                "or a hub id such as 'google-bert/bert-base-uncased'"
+            )
+        return _download(name, name, None)
+    spec = find_spec(checkpoint.package) if checkpoint.package else None  # finds without importing
+    if spec and spec.origin:
+        return Path(spec.origin).parent / "model"
+    return _download(name, checkpoint.hub_id, checkpoint.revision)
 
 
 def _download(name: str, hub_id: str, revision: str | None) -> Path:
@@ -299,9 +243,9 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
     cache lacks counts as not there, but for config.json. Progress is shown by the hub's library.
     """
 
-    def fetch(file: str) -> Path | None:
+    def fetch(*file: str) -> Path | None:
         try:
-            return Path(hf_hub_download(hub_id, file, revision=revision))
+            return Path(hf_hub_download(hub_id, Path(*file).as_posix(), revision=revision))
         except RemoteEntryNotFoundError:  # the hub answers that there is no such file
             return None
         except LocalEntryNotFoundError:  # no network, and it is not in the cache
@@ -314,21 +258,23 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
         for file in ("config.json", "modules.json"):
             if name not in CATALOGUE or file == "config.json":
                 found += filter(None, [fetch(file)])
-        modules = _modules(found[0].parent) if found else []
+        modules = reading.sentence_modules(found[0].parent) if found else []
         inner = [str(path.relative_to(found[0].parent)) for _, path in modules]
-        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json") + _EXTRAS * (name not in CATALOGUE):
-            fetch(Path(*inner[:1], file).as_posix())
-        for file in (f"{path}/config.json" for path in inner):
-            fetch(file.removeprefix("./"))
+        files = ["vocab.txt", "tokenizer.json", "tokenizer_config.json"]
+        if name not in CATALOGUE:
+            files += ["added_tokens.json", "special_tokens_map.json", "sentence_bert_config.json"]
+        for file in files:
+            fetch(*inner[:1], file)
+        for path in inner:
+            fetch(path, "config.json")
         if inner:
             fetch("config_sentence_transformers.json")
         for file in ("model.safetensors", "pytorch_model.bin"):
-            file = Path(*inner[:1], file).as_posix()
-            if fetch(file):
+            if fetch(*inner[:1], file):
                 break
-            if index := fetch(f"{file}.index.json"):
-                for shard in sorted(set(_read(index).get("weight_map", {}).values())):
-                    fetch(Path(*inner[:1], shard).as_posix())
+            if index := fetch(*inner[:1], f"{file}.index.json"):
+                for shard in sorted(set(reading.read_json(index).get("weight_map", {}).values())):
+                    fetch(*inner[:1], shard)
                 break
     except OSError as error:
         raise ConnectionError(
@@ -340,240 +286,6 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
     if not found:
         raise ValueError(f"{name}: the hub's {hub_id!r} has no config.json, so it is not a BERT checkpoint")
     return found[0].parent
-
-
-def _read(file: Path, kind: type = dict) -> Any:
-    """The settings that a JSON file holds, a dict (or a list); None where there is no such file."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file} cannot be read as JSON ({error}); download or write it again") from error
-    if not isinstance(found, kind):
-        raise ValueError(f"{file} holds no settings (no JSON {kind.__name__}); download or write it again")
-    return found
-
-
-# The poolings of sentence-transformers that are ours, with the names of its settings until version 5, in its order
-_POOLING = {
-    "cls_token": "cls",
-    "max_tokens": "max",
-    "mean_tokens": "mean",
-    "mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "weightedmean_tokens": "weightedmean",
-    "lasttoken": "lasttoken",
-}
-_HOW = {("cls",): "cls", ("max",): "max", ("mean",): "mean", ("lasttoken",): "last", ("mean", "max"): "mean_max"}
-
-
-def _modules(folder: Path) -> list[tuple[str, Path]]:
-    """Kind and folder of each module, where sentence-transformers wrote the folder; else an empty list."""
-    listed = _read(folder / "modules.json", list) or []
-    try:
-        if any(Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts for module in listed):
-            raise TypeError("a path out of the folder")
-        kind = re.compile(r"^sentence_transformers\..*\.")
-        return [(kind.sub("", module["type"]), folder / module["path"]) for module in listed]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder / 'modules.json'} describes no modules; download or write it again") from error
-
-
-def _sentence_recipe(
-    name: str, folder: Path, modules: list[tuple[str, Path]], config: Mapping[str, Any]
-) -> SentenceRecipe:
-    """How sentence-transformers makes sentence vectors of this folder; refused where bertutil cannot."""
-    kinds, paths = zip(*modules, strict=True)
-    problem = ""
-    if kinds[:2] != ("Transformer", "Pooling") or kinds[2:] not in ((), ("Normalize",)):
-        problem = f"the modules {', '.join(kinds)} (bertutil knows Transformer, Pooling and Normalize, in this order)"
-        paths = (paths[0], folder)
-    settings, pooling = _read(paths[0] / "sentence_bert_config.json") or {}, _read(paths[1] / "config.json") or {}
-    try:
-        modes = pooling.get("pooling_mode") or [
-            _POOLING[key] for key in _POOLING if pooling.get(f"pooling_mode_{key}")
-        ]
-        modes = (modes,) if isinstance(modes, str) else tuple(modes or ["mean"])
-        how = "mean" if modes == ("mean_sqrt_len_tokens",) and "Normalize" in kinds else _HOW.get(modes)
-        prompts = (_read(folder / "config_sentence_transformers.json") or {}).get("prompts") or {}
-        prompts = [key for key, prompt in prompts.items() if prompt]
-        outputs = settings.get("modality_config") or {"text": {"method_output_name": "last_hidden_state"}}
-        if not problem and (how is None or not pooling):
-            problem = f"the pooling {', '.join(modes) if pooling else 'that no config.json describes'}"
-        elif not problem and prompts:
-            problem = f"prompts before the texts ({', '.join(prompts)})"
-        elif not problem and outputs["text"]["method_output_name"] != "last_hidden_state":
-            problem = f"{outputs['text']['method_output_name']}, another output of the model than its last state"
-    except (AttributeError, KeyError, TypeError) as error:
-        problem = f"settings that cannot be read ({error!r})"
-    if problem:
-        raise ValueError(
-            f"{name}: sentence-transformers makes the vectors of {folder} with {problem}, which bertutil cannot; use "
-            "that library, or remove modules.json to have the vectors of the BERT in it alone"
-        )
-    tokenizer = _read(paths[0] / "tokenizer_config.json") or {}
-    lengths = settings.get("max_seq_length"), tokenizer.get("model_max_length"), config.get("max_position_embeddings")
-    given = [length for length in lengths if isinstance(length, int)]
-    return SentenceRecipe("last", str(how), True, "Normalize" in kinds, min(given, default=None))
-
-
-_SIZES = "vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings"
-# What a call returns, how it spares memory, and what load() is told: none of it changes a vector
-_IGNORED = "output_attentions output_hidden_states return_dict torchscript dtype torch_dtype chunk_size_feed_forward"
-
-
-def _config_problem(folder: Path, config: Mapping[str, Any]) -> str:
-    """What the configuration says that is no BERT as bertutil computes it; "" where there is nothing."""
-    kinds = config.get("architectures") or ["BertModel"]
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    if config.get("model_type", "bert") != "bert" or not all(str(kind).startswith("Bert") for kind in kinds):
-        kind = config.get("model_type", "bert")
-        return f"is of type {kind!r}, and bertutil reads 'bert' only (its class: {', '.join(map(str, kinds))})"
-    if "auto_map" in config:
-        return "needs code of its own ('auto_map' in its config.json), which bertutil does not run"
-    if config.get("quantization_config"):
-        return "has quantized weights ('quantization_config' in its config.json); give the folder in full precision"
-    if config.get("position_embedding_type", "absolute") not in (None, "absolute"):
-        kind = config["position_embedding_type"]
-        return f"has positions of the type {kind!r}, and bertutil computes 'absolute' ones only"
-    for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
-        if config.get(key):
-            return f"is a decoder ({key!r} in config.json), and bertutil reads encoders; if it is one, set it false"
-    if (folder / "adapter_config.json").exists():
-        return "comes with an adapter (adapter_config.json); merge it into the weights, and save these"
-    for key in (*_SIZES.split(), "type_vocab_size"):
-        value = config.get(key, 1)
-        if type(value) is not int or value < 1:
-            return f"cannot be: {key} in its config.json is {value!r}, and must be a whole number from 1 on"
-    epsilon = config.get("layer_norm_eps", 1e-12)
-    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
-        return f"cannot be: layer_norm_eps in its config.json is {epsilon!r}, and must be a small number above 0"
-    return ""
-
-
-# Parts of the model that stand on top of it, and what old versions of the library saved beside the weights
-_HEADS = re.compile(r"(cls|classifier|qa_outputs|lm_head|score|crf)\.|(\w+\.)?embeddings\.(position|token_type)_ids$")
-
-
-def _check_report(name: str, folder: Path, report: Mapping[str, Any]) -> None:
-    """Refuse a file of weights that is not what the configuration describes, head aside."""
-    if report["mismatched_keys"]:
-        raise ValueError(
-            f"{name}: the weights in {folder} have other shapes than its config.json says, among them "
-            f"{min(map(str, report['mismatched_keys']))}; take both from the same checkpoint"
-        )
-    missing = sorted(report["missing_keys"])
-    if any(not key.startswith("pooler.") for key in missing):
-        raise ValueError(f"{name}: the weights in {folder} are not a BertModel's; missing are {missing[:3]} ...")
-    extra = sorted(key for key in report["unexpected_keys"] if not _HEADS.match(key))
-    if extra or report["error_msgs"]:
-        raise ValueError(
-            f"{name}: the weights in {folder} hold {len(extra)} more than the BertModel of its config.json has a "
-            f"place for: {', '.join([*extra[:3], *report['error_msgs']])} ...; without them the vectors would be "
-            "another model's. Take both from the same checkpoint, of BERT's own architecture."
-        )
-
-
-# Classes that cut words into pieces as BERT's does, and those that leave everything to tokenizer.json
-_TOKENIZERS = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "PreTrainedTokenizer", "TokenizersBackend"]
-# Texts on which tokenizers differ: case, accents, scripts, controls. "|" stands between two words that touch.
-_PROBES = (
-    "The Naïve Café|, THE BANK|. İSTANBUL don't 3,141.59|%",
-    "東|京|大|学 は 한국어 Привет Ελλάδα हिन्दी เมือง",
-    "ﬁn ½ e\u0301 a\u200bb x\u00adlong Straße ☃ 🙂",
-    "w" * 99 + " " + "ab" * 101,
-)
-
-
-def _load_tokenizer(name: str, folder: Path, config: Mapping[str, Any]) -> BertTokenizer:
-    """The tokenizer that the folder describes, where encode() can do what it does; refused where it cannot."""
-    file = folder / "tokenizer.json"
-    if not any(each.exists() for each in (file, folder / "vocab.txt")):
-        raise ValueError(
-            f"{name}: the folder {folder} holds no tokenizer: there is neither tokenizer.json nor vocab.txt. "
-            "Write one with tokenizer.save_pretrained(folder)."
-        )
-    settings = _read(folder / "tokenizer_config.json") or {}
-    kind = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "BertTokenizer")
-    own_code = [key for key in ("auto_map", "never_split") if settings.get(key)]
-    own_code += ["do_basic_tokenize"] * (settings.get("do_basic_tokenize") is False)
-    if kind.removesuffix("Fast") not in _TOKENIZERS or own_code:
-        raise ValueError(
-            f"{name}: the tokenizer in {folder} is a {', with '.join([kind, *own_code])}; bertutil reads BERT's "
-            "WordPiece only, so use transformers' AutoTokenizer and BertModel themselves"
-        )
-    try:
-        own = Tokenizer.from_file(str(file)) if file.exists() else None
-        known = own.get_vocab() if own else dict.fromkeys((folder / "vocab.txt").read_text("utf-8").split("\n"))
-        unsaid = {key: value for key, value in _normalizing(own, known).items() if settings.get(key) is None}
-        tokenizer: Any = AutoTokenizer.from_pretrained(
-            folder, config=BertConfig(), local_files_only=True, trust_remote_code=False, **unsaid
-        )
-        own = own or Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    except Exception as error:  # the tokenizers library has no class of its own for a file that it cannot read
-        raise ValueError(f"{name}: no tokenizer could be read from {folder} ({error!r})") from error
-    if problem := _tokenizer_problem(folder, settings, tokenizer, own):
-        raise ValueError(f"{name}: the tokenizer in {folder} {problem}")
-    return tokenizer
-
-
-def _normalizing(own: Tokenizer | None, vocabulary: Iterable[str]) -> dict[str, Any]:
-    """What tokenizer.json, or else the vocabulary, says of lower case and accents."""
-    if own and isinstance(own.normalizer, BertNormalizer):
-        at = own.normalizer
-        chinese = {"tokenize_chinese_chars": at.handle_chinese_chars}
-        return {"do_lower_case": at.lowercase, "strip_accents": at.strip_accents} | chinese
-    return {"do_lower_case": False} if _capitals(vocabulary)[1] > 0.05 else {}
-
-
-def _capitals(vocabulary: Iterable[str]) -> tuple[str, float]:
-    """One of the entries with a capital letter, and the share that they are: a third in bert-base-cased."""
-    stems = [stem for token in vocabulary if (stem := token.removeprefix("##")).isalpha()]
-    found = [stem for stem in stems if stem != stem.lower()]
-    return (max(found, key=len), len(found) / len(stems)) if found else ("", 0.0)
-
-
-def _tokenizer_problem(folder: Path, settings: Mapping[str, Any], tokenizer: Any, own: Tokenizer) -> str:
-    """What keeps encode() from doing what the folder's tokenizer does; "" where nothing does."""
-    backend = tokenizer.backend_tokenizer
-    for each in backend, own:  # tokenizer.json may carry settings of its author's: padding to 128 (pitfall 31)
-        each.no_padding()
-        each.no_truncation()
-    if not isinstance(backend.model, WordPiece) or not isinstance(own.model, WordPiece):
-        return f"is of the kind {type(own.model).__name__}; bertutil reads WordPiece only, which is BERT's"
-    known = own.get_vocab() if (folder / "tokenizer.json").exists() else {}
-    if (folder / "vocab.txt").exists():
-        lines = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        listed = {token: i for i, token in enumerate(lines)}
-        if known and listed != own.get_vocab(with_added_tokens=False):
-            return "has another vocabulary in tokenizer.json than in the vocab.txt beside it; remove the wrong one"
-        known |= listed | (_read(folder / "added_tokens.json") or {})
-    for token in (tokenizer.cls_token, tokenizer.sep_token, tokenizer.pad_token, tokenizer.unk_token):
-        if token not in known:
-            return f"has no {token or 'token for [CLS], [SEP], [PAD] or [UNK]'} in its vocabulary"
-    capital, _ = _capitals(known)
-    lowers = backend.normalizer is not None and backend.normalizer.normalize_str("A") == "a"
-    if not lowers and (_read(folder / "sentence_bert_config.json") or {}).get("do_lower_case"):
-        return "keeps upper case, and its sentence_bert_config.json wants all lower case first (do_lower_case)"
-    if capital and lowers and settings.get("do_lower_case") is None:
-        return (
-            f"does not say whether it keeps upper case, and its vocabulary has {capital!r}: write "
-            '{"do_lower_case": false} into its tokenizer_config.json, or true if all is to be lower case'
-        )
-    added = [token.content for token in backend.get_added_tokens_decoder().values() if not token.special]
-    probes = [probe.replace("|", " ").split(" ") for probe in _PROBES] + [["the", token, "the"] for token in added]
-    texts = [probe.replace("|", "") for probe in _PROBES] + [f"the {token} the" for token in added]
-    for text, words in zip(texts, probes, strict=True):
-        pieces = backend.encode(words, is_pretokenized=True, add_special_tokens=False).ids
-        ours = [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
-        for found in (backend.encode(text).ids, own.encode(text).ids):
-            if found != ours:
-                a, b = (" ".join(tokenizer.convert_ids_to_tokens(ids)) for ids in (found, ours))
-                return (
-                    f"makes {a:.200} of {text!r:.60}, and bertutil {b:.200}: its tokenizer.json has settings that a "
-                    "BertTokenizer has not, or that tokenizer_config.json contradicts; use transformers itself"
-                )
-    return ""
 
 
 def verify_digest(file: Path, digest: str) -> None:

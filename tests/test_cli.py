@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bertutil
-from bertutil import cli, corpus, similarity
+from bertutil import cli, corpus, packed, similarity
 from bertutil.cli import main
 
 LINES = ["the river bank", "stealing money from the vault", "fishing on the Mississippi"]
@@ -286,6 +286,19 @@ def test_jsonl_touches_no_file_that_it_did_not_make(run, tmp_path):
         assert not (tmp_path / out).exists()
     assert (tmp_path / "texts.part").read_text() == "my only copy"
     assert (tmp_path / "out.part").read_text() == "precious"
+
+
+def test_jsonl_writes_over_no_file_that_was_made_meanwhile(run, tmp_path, monkeypatch):
+    compute = packed.compute
+
+    def meanwhile(*arguments):
+        (tmp_path / "out").write_text("precious")
+        return compute(*arguments)
+
+    monkeypatch.setattr(packed, "compute", meanwhile)
+    status, _, error = run("lines.txt", "out", "--jsonl")
+    assert (status, "out was made by another program meanwhile" in error) == (2, True)
+    assert {path.name: path.read_text() for path in tmp_path.glob("out*")} == {"out": "precious"}
 
 
 def test_jsonl_that_fails_leaves_nothing_behind(run, tmp_path):

@@ -388,6 +388,14 @@ def test_verify_takes_what_an_interrupted_call_left(tiny, tmp_path, n_lines):
     corpus.open_corpus(tmp_path / "out").verify()
 
 
+def test_verify_takes_a_folder_in_which_no_file_was_made_yet(tiny, tmp_path):
+    with pytest.raises(Interrupted):
+        write(tiny, interrupted(LINES, 0), tmp_path / "out")
+    for name in ("vectors.npy", "lines.jsonl"):
+        (tmp_path / "out" / name).unlink()
+    corpus.open_corpus(tmp_path / "out").verify()
+
+
 @pytest.mark.parametrize("name", ["vectors.npy", "lines.jsonl", "offsets.npy", "words.jsonl"])
 def test_a_file_truncated_by_hand_is_refused(tiny, tmp_path, name):
     with pytest.raises(Interrupted):

@@ -9,7 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bertutil.folder import GrowingFile, Lines, json_line, map_array, read_record, require_size, write_record
+from bertutil.folder import (
+    GrowingFile,
+    Lines,
+    json_line,
+    map_array,
+    read_record,
+    replacing,
+    require_size,
+    write_record,
+)
 
 NOTHING = {"bytes": 0, "sha256": hashlib.sha256().hexdigest()}
 
@@ -115,6 +124,20 @@ def test_a_record_is_read_as_it_was_written_and_replaced_in_one_step(tmp_path, m
     with pytest.raises(KeyboardInterrupt):
         write_record(tmp_path, RECORD | {"n_lines": 3})
     assert read_record(tmp_path) == RECORD | {"n_lines": 2}
+
+
+def test_what_could_not_be_written_whole_is_removed_and_the_old_file_stays(tmp_path):
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(TypeError), replacing(tmp_path / "file", tmp_path / "file.new") as stream:
+        stream.writelines(["half of it, then what is no text", 5])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "old"}
+
+
+def test_a_file_is_replaced_by_way_of_a_new_one_only(tmp_path):
+    (tmp_path / "file.new").write_text("precious")
+    with pytest.raises(FileExistsError), replacing(tmp_path / "file", tmp_path / "file.new"):
+        pass
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file.new": "precious"}
 
 
 def test_a_file_in_the_place_of_a_folder_has_no_record(tmp_path):

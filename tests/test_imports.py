@@ -23,7 +23,8 @@ PYPROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding
 
 # The core in reading order: a module imports from those before it. "bertutil" are the public names, of __init__.py.
 ORDER = (
-    "checkpoints pieces encoding layers pooling similarity static intervals probes fine_tuning packed folder corpus"
+    "reading checkpoints pieces encoding layers pooling similarity static intervals probes fine_tuning packed folder "
+    "corpus"
 )
 MODULES = [
     *(f"bertutil.{name}" for name in f"{ORDER} engines".split()),

@@ -118,6 +118,7 @@ MUTATIONS = [
             "False",
             "a_folder_that_is_not_empty_is_left_alone_unless_forced",
         ),
+        ("require_no_link(out / place)", "pass", "no_link_below_the_folder_is_followed"),
     ),
     *changes(
         "bertutil/course/doctor.py",
@@ -157,6 +158,29 @@ MUTATIONS = [
         "bertutil/checkpoints.py",
         "tests/test_edits.py",
         (" and share > 0", " and share >= 0", "a_part_without_dropout_may_be_in_training_mode"),
+    ),
+    *changes(
+        "bertutil/checkpoints.py",
+        "tests/test_engines.py",
+        (
+            "lambda: torch.set_num_threads(1)",
+            "lambda: None",
+            "a_process_that_is_forked_after_torch_has_used_its_threads_computes",
+        ),
+    ),
+    *changes(
+        "bertutil/checkpoints.py",
+        "tests/test_reading.py",
+        (
+            "default=0)) >= size",
+            "default=0)) > size",
+            "a_token_that_was_added_without_a_vector_is_refused_by_name_until_there_is_one",
+        ),
+    ),
+    *changes(
+        "bertutil/pieces.py",
+        "tests/test_pieces.py",
+        ("character.isprintable() and ", "", "a_lone_surrogate_is_split_without_an_error"),
     ),
     *changes(
         "bertutil/pieces.py",
@@ -397,6 +421,13 @@ MUTATIONS = [
             "what_the_system_writes_in_parts_is_written_whole",
         ),
         ("ends + position + 1", "ends + 1", "lines_are_found_behind_the_first_16_mib"),
+        ("        require_no_link(path)\n", "", "no_link_is_written_through"),
+        (
+            "        beside.unlink(missing_ok=True)\n        raise",
+            "        raise",
+            "what_could_not_be_written_whole_is_removed_and_the_old_file_stays",
+        ),
+        ('.open("x", ', '.open("w", ', "a_file_is_replaced_by_way_of_a_new_one_only"),
     ),
     *changes(
         "bertutil/packed.py",
@@ -418,6 +449,27 @@ MUTATIONS = [
             "another_input_is_refused",
         ),
         ('offsets[bool(record["n_lines"]) :]', "offsets[1:]", "words_and_tokens_have_offsets_and_names"),
+        (
+            '"num_attention_heads", ',
+            "",
+            "another_configuration_with_the_same_weights_is_refused_by_name",
+        ),
+        ('"hidden_act", ', "", "another_configuration_with_the_same_weights_is_refused_by_name"),
+        (', "layer_norm_eps")', ")", "another_configuration_with_the_same_weights_is_refused_by_name"),
+        (
+            "{name: settings[name] for name in CONFIGURATION} | record",
+            "record",
+            "a_folder_from_before_the_configuration_was_recorded_goes_on",
+        ),
+        (
+            """            if state["bytes"]:
+                check_file""",
+            """            if True:
+                check_file""",
+            "verify_takes_a_folder_in_which_no_file_was_made_yet",
+        ),
+        ("if 0 < size == path", "if size == path", "verify_takes_a_folder_in_which_no_file_was_made_yet"),
+        ("0 < size == path.stat().st_size and", "0 < size and", "verify_takes_what_an_interrupted_call_left"),
         (
             "return text if i else text",
             "return text.removeprefix('\\ufeff') if i else text",
@@ -447,6 +499,26 @@ MUTATIONS = [
         ),
         ('settings["dtype"])', '"float32")', "search_asks_in_the_way_that_the_folder_was_made"),
         ("if score == score:", "if True:", "search_never_shows_a_line_without_a_vector"),
+        ("in (out, unfinished):", "in (out,):", "jsonl_touches_no_file_that_it_did_not_make"),
+        (
+            "        if os.path.lexists(out):",
+            "        if False:",
+            "jsonl_writes_over_no_file_that_was_made_meanwhile",
+        ),
+        (
+            "stack.enter_context(folder.replacing(out, unfinished))",
+            'stack.enter_context(unfinished.open("x"))',
+            "jsonl_that_fails_leaves_nothing_behind",
+        ),
+    ),
+    *changes(
+        "bertutil/corpus.py",
+        "tests/test_chaos.py",
+        (
+            'np.fromfile(path, "u1", HEADER).tobytes() != npy_header(*form)',
+            "False",
+            "a_flipped_bit_anywhere_is_found_and_its_file_named",
+        ),
     ),
     *changes(
         "bertutil/course/ledger/evidence.py",

@@ -1,4 +1,4 @@
-"""What people bring: tiny folders of many kinds through load, encode and embed. Each is read as it says, or refused.
+"""A zoo of what people bring: tiny folders through load, encode and embed. Each is read as it says, or refused.
 
 Sources of the kinds: reports about transformers, sentence-transformers and published checkpoints (the number of the
 report stands beside a test).
