@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -210,20 +211,31 @@ def chapters(folder: str | Path) -> dict[str, str]:
     return {file.stem[3:]: file.name for file in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
 
 
-def as_table(findings: Sequence[Finding], notebooks: Mapping[str, str], checkpoint: str) -> str:
+def as_table(
+    findings: Sequence[Finding],
+    notebooks: Mapping[str, str],
+    checkpoint: str,
+    random: Mapping[str, Measured] = MappingProxyType({}),
+) -> str:
     """The ledger as a Markdown table, with the quantities of the rules and those beside published figures.
 
     `notebooks`, as chapters() finds them, give the numbers and the links; a chapter that is not among them is named
-    by its topic. `checkpoint` is what was measured.
+    by its topic. `checkpoint` is what was measured; where it is not bert-base-uncased, which most sources speak of, a
+    verdict on what a model has learned says so. `random`: by id, what was measured with random weights.
     """
-    rows = [("id", "claim", "verdict", f"measured: {checkpoint}", "published", "source", "chapter"), ("---",) * 7]
-    for claim, measured, verdict in findings:
-        conditions = (*claim.needs, *claim.limits)
-        quantities = dict.fromkeys((*claim.beside, *(condition.quantity for condition in conditions)))
-        here = "; ".join(f"{name}: {shown(measured[name])}" for name in quantities)
+    head = ("id", "claim", "verdict", f"measured: {checkpoint}", "random weights", "published", "source", "chapter")
+    rows = [head, ("---",) * len(head)]
+    for finding in findings:
+        claim, measured = finding.claim, finding.measured
+        quantities = [*claim.beside, *(name for each in (*claim.needs, *claim.limits) for name in each.quantities)]
+        here = "; ".join(f"{name}: {shown(measured[name])}" for name in dict.fromkeys(quantities))
         file = notebooks.get(claim.chapter)
         link = f"[{int(file[:2])}]({file})" if file else claim.chapter
-        rows.append((claim.id, claim.says, f"**{verdict}**", here, claim.published, claim.source, link))
+        verdict = f"**{finding.verdict}**"
+        if claim.learned and claim.needs and checkpoint != "bert-base-uncased":
+            verdict += f" (for {checkpoint}; BERT itself not measured)"
+        untaught = claim.verdict(random[claim.id]) if claim.id in random else ""
+        rows.append((claim.id, claim.says, verdict, here, untaught, claim.published, claim.source, link))
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
 

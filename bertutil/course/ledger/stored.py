@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from bertutil.checkpoints import Bert
 from bertutil.corpus import checkpoint_digest
-from bertutil.course.ledger.rules import Claim, Measured, Value
+from bertutil.course.ledger.rules import Claim, Measured
 
 
 class Stored(NamedTuple):
@@ -36,12 +36,15 @@ def read(bert: Bert) -> Stored:
         if file.name.startswith("seeds_") and file.name.endswith(".json"):
             record = json.loads(file.read_text(encoding="utf-8"))
             if record["digest"] == digest:
-                runs = {id: [_plain(run) for run in runs] for id, runs in record["seeds"].items()}
-                parts = ({id: _plain(run) for id, run in record[part].items()} for part in ("together", "random"))
-                return Stored(record["date"], runs, *parts)
+                return Stored(
+                    record["date"],
+                    {id: [_plain(run) for run in runs] for id, runs in record["seeds"].items()},
+                    {id: _plain(run) for id, run in record["together"].items()},
+                    {id: _plain(run) for id, run in record["random"].items()},
+                )
     return NOTHING
 
 
-def _plain(run: dict[str, Any]) -> dict[str, Value]:
+def _plain(run: dict[str, Any]) -> Measured:
     """JSON has lists where a measurement has tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in run.items()}

@@ -7,7 +7,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bertutil.course.plots.common import BLUE, RED, SKY, STYLE, empty_axes
+from bertutil.course.plots.common import BLUE, ORANGE, RED, SKY, STYLE, empty_axes
+
+# By the place of the verdict in the order: told apart by the hatch alone, too
+LOOKS = ((BLUE, ""), (SKY, ".."), ("#DDDDDD", "--"), (ORANGE, "xx"), (RED, "//"), ("#FFFFFF", ""))
 
 
 @rc_context(STYLE)
@@ -23,7 +26,7 @@ def ledger_tiles(verdicts: dict[str, str], order: Sequence[str], *, title: str) 
     height = sum(1.5 + max(1, math.ceil(len(names) / width)) for _, names in rows)
     figure, (axes,) = empty_axes(height=0.36 * height)
     y = 0.0
-    for (verdict, names), colour, hatch in zip(rows, (BLUE, SKY, RED, "#FFFFFF"), ("", "..", "//", ""), strict=True):
+    for (verdict, names), (colour, hatch) in zip(rows, LOOKS, strict=False):
         axes.text(0, y + 0.75, f"{verdict}: {len(names)}", fontsize=10, fontweight="bold", va="center")
         for i, name in enumerate(names):
             left, top = i % width, y + 1.2 + i // width
