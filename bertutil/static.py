@@ -88,5 +88,5 @@ def glove() -> StaticVectors:
     for file, digest in DIGESTS.items():
         verify_digest(folder / file, digest)
     index, vectors = (folder / file for file in DIGESTS)
-    words = read_parquet(index).read_all()["index"].to_pylist()
+    words: list[str] = list(read_parquet(index).read_all()["index"].to_pylist())
     return StaticVectors(words, torch.from_numpy(np.load(vectors)))

@@ -23,7 +23,7 @@ from bertutil.course.labels import label
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "bertutil" / "course" / "datasets" / "columns"
-KERNEL = {"kernel_name": "python3", "progress_bar": False}
+KERNEL = {"kernel_name": "python3", "language": "python", "progress_bar": False}
 PACKAGES = ("bertutil", "torch", "transformers", "numpy", "scikit-learn")
 
 

@@ -22,6 +22,6 @@ def box(bert: Bert, differs: str) -> Markdown:
     shape = f"{bert.n_layers} layers, {bert.hidden_size} features"
     first = f"**Computed with {label(bert)}** ({what if shape in what else f'{what}; {shape}'})."
     own = "These are the figures of the 2019 article's own model."
-    return Markdown(
-        f"> {first}\n>\n> {own if bert.name == 'bert-base-uncased' else f'**Not carried over:** {differs}'}"
-    )
+    rest = own if bert.name == "bert-base-uncased" else f"**Not carried over:** {differs}"
+    made: Markdown = Markdown(f"> {first}\n>\n> {rest}")  # type: ignore[no-untyped-call]
+    return made
