@@ -10,11 +10,13 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
+from bertutil import Bert
 from bertutil.course.ledger import claims, rules
 from bertutil.course.ledger.claims import CLAIMS
 from bertutil.course.ledger.evidence import Evidence, find_cased, guess, in_order, ranks, same_minus_other
-from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, Condition, claim, shown
+from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, PUBLISHED, UNFIT, Condition, UnfitError, claim, shown
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 CHAPTERS = rules.chapters(FOLDER)
@@ -317,8 +319,8 @@ def test_published_figures_have_measured_ones_of_their_kind_beside_them(findings
 # --- ledger.rules: how a claim becomes a verdict ---
 
 
-def example(needs=(("found", ">", 0.5),), limits=(("rival", "≥", 0.5),)):
-    @claim("here", chapter="claims", needs=needs, limits=limits)
+def example(needs=(("found", ">", 0.5),), limits=(("rival", "≥", 0.5),), published="0.7 (elsewhere)"):
+    @claim("here", chapter="claims", needs=needs, limits=limits, published=published)
     def c40(evidence):
         """An example
         of a claim.
@@ -360,6 +362,41 @@ def test_all_that_is_needed_must_be_met_and_one_limit_is_enough():
     assert entry.verdict({"a": 1, "b": 1, "c": 0, "d": 0}) == HOLDS
     assert entry.verdict({"a": 1, "b": 1, "c": 1, "d": 0}) == LIMIT
     assert entry.verdict({"a": 1, "b": None, "c": 1, "d": 0}) == PUBLISHED
+
+
+def test_without_published_figures_what_was_not_measured_cannot_be():
+    assert example(published="").examine({"found": None, "rival": 0.4}).verdict == UNFIT
+
+
+def test_a_claim_that_the_checkpoint_cannot_have_gets_a_verdict_and_the_reason():
+    @claim("here", chapter="claims", needs=[("found", ">", 0)], beside=["layers"])
+    def c40(evidence):
+        """An example of a claim.
+
+        How it is tested.
+        """
+        raise UnfitError("it takes 4 layers, and this checkpoint has 2")
+
+    finding = c40.examine(None)
+    assert finding.verdict == UNFIT
+    assert finding.measured == {"why": "it takes 4 layers, and this checkpoint has 2", "layers": None, "found": None}
+    assert "needed  found > 0: not measured" in str(finding)
+    assert "layers: not measured; found: not measured" in rules.as_table([finding], {}, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("config", "ids", "why"),
+    [
+        ({"num_hidden_layers": 2}, "C08 C15 C17 C22 C25 C26 C36", "it takes 4 layers, and this checkpoint has 2"),
+        ({"type_vocab_size": 1}, "C10 C11 C33 C37", "it takes 2 segment types, and this checkpoint has 1"),
+    ],
+)
+def test_what_a_checkpoint_lacks_is_the_reason(tiny, config, ids, why):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64}
+    evidence = Evidence(Bert("other", tiny.tokenizer, BertModel(BertConfig(**sizes | config)).eval()))
+    findings = [CLAIMS[id].examine(evidence) for id in ids.split()]
+    assert {finding.measured["why"] for finding in findings} == {why}
+    assert {finding.verdict for finding in findings} <= {UNFIT, PUBLISHED}
 
 
 def test_name_and_docstring_make_the_entry():

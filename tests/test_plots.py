@@ -970,3 +970,9 @@ def test_ledger_tiles_have_the_look_of_their_verdict():
     looks = {name: (tile.get_facecolor(), tile.get_hatch()) for name, (tile,) in tiles.items()}
     assert len({looks[f"A{i}"] for i in range(14)}) == 1
     assert [len(set(kind)) for kind in zip(looks["A0"], looks["B1"], looks["B2"], strict=True)] == [3, 3]
+
+
+def test_ledger_tiles_of_five_verdicts_look_different():
+    (axes,) = plots.ledger_tiles({name: name for name in "ABCDE"}, "ABCDE", title="five").axes
+    looks = {(tile.get_facecolor(), tile.get_hatch()) for tile in axes.patches}
+    assert len(looks) == len(axes.patches) == 5

@@ -28,9 +28,11 @@ def measure(bert: bertutil.Bert, claims: dict[str, Claim]) -> dict[str, Any]:
     together = Evidence(bert, seeds=SEEDS)
     untaught = Evidence(random_weights(bert))
     return {
-        "seeds": {id: [claim.measure(together.of_seed(seed)) for seed in SEEDS] for id, claim in trained.items()},
-        "together": {id: claim.measure(together) for id, claim in trained.items()},
-        "random": {id: claim.measure(untaught) for id, claim in claims.items()},
+        "seeds": {
+            id: [claim.examine(together.of_seed(seed)).measured for seed in SEEDS] for id, claim in trained.items()
+        },
+        "together": {id: claim.examine(together).measured for id, claim in trained.items()},
+        "random": {id: claim.examine(untaught).measured for id, claim in claims.items()},
     }
 
 

@@ -330,7 +330,7 @@ def check_model(name: str) -> Iterator[Result]:
     """What is in a checkpoint, and what would go wrong with it: found out by loading and using it."""
     try:
         import bertutil
-        from bertutil.course.inputs import BANK
+        from bertutil.course.inputs import BANK, is_cased
 
         bert = bertutil.load(name)
     except Exception as error:  # a broken library can raise anything
@@ -345,9 +345,8 @@ def check_model(name: str) -> Iterator[Result]:
         yield Result("segment types", NOTE, finding)
     else:
         yield Result("segment types", OK, f"{config.type_vocab_size}")
-    normalizer = tokenizer.backend_tokenizer.normalizer
-    lower = bool(normalizer) and normalizer.normalize_str("A") == "a"
-    finding = f"{len(tokenizer):,} tokens, {'not cased: capitals become small letters' if lower else 'cased'}"
+    kind = "cased" if is_cased(bert) else "not cased: capitals become small letters"
+    finding = f"{len(tokenizer):,} tokens, {kind}"
     yield Result("vocabulary", OK, finding)
     finding = f"layers {recipe.strategy!r}, pooled by {recipe.how!r}, {'with' if recipe.specials else 'without'} "
     yield Result("sentences", OK, f"{finding}[CLS] and [SEP]; embed() does so without options")

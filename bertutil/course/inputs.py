@@ -1,10 +1,14 @@
 """What several chapters, exercises and claims work on, each in one place: texts, and small random models."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+
+from bertutil.checkpoints import Bert
 
 # The 2019 article's sentence with three banks
 BANK = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
@@ -36,6 +40,33 @@ RARE = {
     "walrus": ("The walrus rested on the ice with its calf.", "Its long tusks help a walrus climb out of the sea."),
     "thermostat": ("Turn the thermostat down before you go to bed.", "The new thermostat knows when we are at home."),
 }
+
+
+def is_cased(bert: Bert) -> bool:
+    """Whether the tokenizer keeps capital letters."""
+    normalizer = bert.tokenizer.backend_tokenizer.normalizer
+    return not (normalizer and normalizer.normalize_str("A") == "a")
+
+
+def up_to_four(bert: Bert) -> int:
+    """4, or the number of layers where there are fewer; then a line says so."""
+    if bert.n_layers < 4:
+        print(f"This checkpoint has {bert.n_layers} layers: all of them are taken where we say the last four.")
+    return min(4, bert.n_layers)
+
+
+def with_two_segments(bert: Bert) -> Bert:
+    """The checkpoint; where it has one segment type only, a copy with a second, random one, and a line says so."""
+    if bert.model.config.type_vocab_size > 1:
+        return bert
+    print("This checkpoint has one segment type. This chapter gives it a second one, with random numbers:")
+    print("what segment 1 does to a vector is then nothing that the checkpoint has learned.")
+    model: Any = copy.deepcopy(bert.model)
+    only = model.embeddings.token_type_embeddings.weight.detach()
+    other = random_values(*only.shape, seed=0).to(only) * only.std()
+    model.embeddings.token_type_embeddings = nn.Embedding.from_pretrained(torch.cat([only, other]), freeze=False)
+    model.config.type_vocab_size = 2
+    return replace(bert, model=model)
 
 
 def tiny_model(seed: int, n_layers: int = 3) -> BertModel:

@@ -228,6 +228,7 @@ def c30(evidence: Evidence) -> Measured:
 
     A sentence in small and in capital letters. And what becomes of accents, of which the article says nothing.
     """
+    evidence.require(uncased=True)
     small, capital = _tokens(evidence, BANK.lower()), _tokens(evidence, BANK.upper())
     differ = abs(len(small) - len(capital)) + sum(a != b for a, b in zip(small, capital, strict=False))
     return {"tokens that differ": differ, "“naïve café” becomes": " ".join(_tokens(evidence, "naïve café"))}
@@ -275,6 +276,7 @@ def c37(evidence: Evidence) -> Measured:
 
     Ids, segments and mask of a pair, made by hand; and positions, handed to the model, which else counts them.
     """
+    evidence.require(segments=2)
     tokenizer = evidence.bert.tokenizer
     first, second = tokenizer.tokenize("my dog"), tokenizer.tokenize("barks")
     made = {
@@ -342,6 +344,7 @@ def c10(evidence: Evidence) -> Measured:
 
     What the tokenizer makes of both, and what segment 1 does to the vectors of a single sentence.
     """
+    evidence.require(segments=2)
     tokenizer, encoding = evidence.bert.tokenizer, evidence.bank[0]
     pair = tokenizer("First one.", "Second.")
     cut = pair["input_ids"].index(tokenizer.sep_token_id) + 1
@@ -366,6 +369,7 @@ def c11(evidence: Evidence) -> Measured:
 
     That call against two calls by keyword. Then the same call with a pair: does B notice when A is another sentence?
     """
+    evidence.require(segments=2)
     ids = evidence.bank[0].input_ids
     ones = torch.ones_like(ids)
     written = _last(evidence, ids, ones)
@@ -478,6 +482,7 @@ def c15(evidence: Evidence) -> Measured:
 
     The shapes, divided by the features of this checkpoint.
     """
+    evidence.require(layers=4)
     states, features = evidence.bank[1], evidence.bert.hidden_size
     joined, summed = (combine_layers(states, how).shape[-1] for how in ("concat_last_4", "sum_last_4"))
     return {
@@ -556,6 +561,7 @@ def c17(evidence: Evidence) -> Measured:
     The three banks. The rule asks for the order, and for more of it than at layer 0, where only the place differs;
     the figures themselves belong to bert-base-uncased. One sentence, so no interval.
     """
+    evidence.require(layers=4)
     encoding, states = evidence.bank
     places = [i for i, token in enumerate(encoding.tokens[0]) if token == "bank"]
     banks = combine_layers(states)[0, places]
@@ -766,6 +772,7 @@ def c22(evidence: Evidence) -> Measured:
     A BiLSTM on the same six inputs, on the entities data. The rival is the one that is second in the published table.
     Drawn: sentences and seeds.
     """
+    evidence.require(layers=4)
     counts = evidence.sequence_counts
     ours = counts["concatenation of the last 4"]
     return {
@@ -845,7 +852,7 @@ def c36(evidence: Evidence) -> Measured:
         large = [i > 0 and word[0].isupper() for i, word in enumerate(sentence.words)]
         marks = ["O" if not now else "I" if before else "B" for before, now in pairwise([False, *large])]
         capitals.append([mark if mark == "O" else f"{mark}-{kind}" for mark in marks])
-    summed = [torch.cat([own[:, -4:].sum(dim=1) for own in part]) for part in (train, test)]
+    summed = [torch.cat([evidence.last_four(own).sum(dim=1) for own in part]) for part in (train, test)]
     answers = iter(linear_probe(summed[0], flat, summed[1]))
     linear = entity_counts(gold, [[next(answers) for _ in own] for own in gold])
     rival = entity_counts(gold, capitals)
@@ -874,6 +881,7 @@ def c26(evidence: Evidence) -> Measured:
     layers)? A coin is right half of the time. Beside it the mean of GloVe's rows of the other words. Drawn: words.
     Sentences: the test of C40.
     """
+    evidence.require(layers=4)
     ours, rival = (
         [_in_order(uses[:, -4:].sum(dim=1), senses) for uses, senses in evidence.senses[kind].values()]
         for kind in ("word", "glove")
@@ -1067,6 +1075,7 @@ def c39(evidence: Evidence) -> Measured:
     vectors, untrained. Then with a wrong sentence of the same story, for which it was not trained. Drawn: stories and
     seeds.
     """
+    evidence.require(segments=2)
     ours, cosine = evidence.next_trained, evidence.next_cosine
     return {
         "held-out stories": len(cosine),
@@ -1219,6 +1228,7 @@ def _tokens(evidence: Evidence, text: str) -> list[str]:
 
 
 def _ids(evidence: Evidence, *tokens: str) -> list[int]:
+    evidence.require(tokens=tokens)
     return [evidence.bert.tokenizer.get_vocab()[token] for token in tokens]
 
 

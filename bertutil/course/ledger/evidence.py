@@ -19,7 +19,8 @@ from transformers import BertModel
 from bertutil import fine_tuning
 from bertutil.checkpoints import CATALOGUE, Bert
 from bertutil.course import datasets
-from bertutil.course.inputs import BANK, RARE
+from bertutil.course.inputs import BANK, RARE, is_cased
+from bertutil.course.ledger.rules import UnfitError
 from bertutil.encoding import Encoding, encode
 from bertutil.intervals import bootstrap_interval, paired_difference
 from bertutil.layers import hidden_states
@@ -84,6 +85,25 @@ class Evidence:
     def sentence_layer(self) -> int:
         """The layer that the catalogue recommends for sentence vectors."""
         return -1 if self.bert.sentence.strategy == "last" else -2
+
+    def require(
+        self, *, layers: int = 1, segments: int = 1, tokens: Sequence[str] = (), uncased: bool = False
+    ) -> None:
+        """Raise UnfitError where the checkpoint has fewer layers or segment types, lacks a token, or is cased."""
+        config, vocabulary = self.bert.model.config, self.bert.tokenizer.get_vocab()
+        if self.bert.n_layers < layers:
+            raise UnfitError(f"it takes {layers} layers, and this checkpoint has {self.bert.n_layers}")
+        if config.type_vocab_size < segments:
+            raise UnfitError(f"it takes {segments} segment types, and this checkpoint has {config.type_vocab_size}")
+        if lacking := [token for token in tokens if token not in vocabulary]:
+            raise UnfitError(f"the vocabulary of this checkpoint has no entry {', '.join(lacking)}")
+        if uncased and is_cased(self.bert):
+            raise UnfitError("it is about an uncased model, and this checkpoint is cased")
+
+    def last_four(self, states: Float[Tensor, "words layers features"]) -> Float[Tensor, "words 4 features"]:
+        """The last four layers; UnfitError where there are fewer."""
+        self.require(layers=4)
+        return states[:, -4:]
 
     @cached_property
     def bank(self) -> tuple[Encoding, Float[Tensor, "rows tokens layers features"]]:
@@ -199,7 +219,7 @@ class Evidence:
         ways: tuple[WordHow, ...] = ("mean", "sum", "last")
         for how in ways:
             vectors = [torch.cat(self.words(side, how)) for side in sides]
-            kinds = [(states[:, 0], states[:, -4:].sum(dim=1)) for states in vectors]
+            kinds = [(states[:, 0], self.last_four(states).sum(dim=1)) for states in vectors]
             hits = np.zeros((len(RARE), 2))
             for one, other in ((0, 1), (1, 0)):
                 rows = [names[one].index(word) for word in RARE]
@@ -244,10 +264,11 @@ class Evidence:
             "embeddings": lambda states: states[:, 0],
             "second-to-last": lambda states: states[:, -2],
             "last": lambda states: states[:, -1],
-            "weighted sum of the last 4": lambda states: states[:, -4:],
-            "concatenation of the last 4": lambda states: states[:, -4:].flatten(1),
             "weighted sum of all": lambda states: states[:, 1:],
         }
+        if self.bert.n_layers >= 4:
+            inputs["weighted sum of the last 4"] = self.last_four
+            inputs["concatenation of the last 4"] = lambda states: self.last_four(states).flatten(1)
         made = {name: ([make(s) for s in train], [make(s) for s in test]) for name, make in inputs.items()}
         made |= {name: (parts["train"], parts["test"]) for name, parts in self.static.items()}
         calls = [

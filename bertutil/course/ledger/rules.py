@@ -22,10 +22,11 @@ FAILS = "does not hold"
 PUBLISHED = "published, not re-measured here"
 UNDECIDED = "not decided on our data"
 SEEDS = "depends on the seed"
-VERDICTS = (HOLDS, LIMIT, UNDECIDED, SEEDS, FAILS, PUBLISHED)
+UNFIT = "cannot be measured with this checkpoint"
+VERDICTS = (HOLDS, LIMIT, UNDECIDED, SEEDS, FAILS, PUBLISHED, UNFIT)
 AHEAD = "ahead"  # the relation that looks at an interval: three outcomes
 
-# A measured quantity. A tuple has one number a layer; None: it cannot be measured here, as a file is missing.
+# A measured quantity. A tuple has one number a layer; None: it cannot be measured here, for want of a file or layers.
 Value = bool | int | float | str | tuple[float, ...] | None
 Measured = Mapping[str, Value]
 Bound = bool | int | float | str
@@ -40,6 +41,10 @@ _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 _OUTCOMES: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not decided"}
+
+
+class UnfitError(ValueError):
+    """A claim cannot be measured with this checkpoint; the message says why."""
 
 
 class Condition(NamedTuple):
@@ -109,6 +114,12 @@ class Claim:
     learned: bool = False
     trained: bool = False
 
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What stands beside published figures, and what the rule looks at."""
+        ruled = (name for condition in (*self.needs, *self.limits) for name in condition.quantities)
+        return tuple(dict.fromkeys((*self.beside, *ruled)))
+
     def verdict(self, *runs: Measured) -> str:
         """Return one of VERDICTS. It depends on what was measured and on the conditions, and on nothing else.
 
@@ -119,7 +130,7 @@ class Claim:
 
     def _verdict(self, measured: Measured) -> str:
         if not self.needs or any(measured[name] is None for need in self.needs for name in need.quantities):
-            return PUBLISHED
+            return PUBLISHED if self.published else UNFIT
         outcomes = [need.met(measured) for need in self.needs]
         if False in outcomes:
             return FAILS
@@ -128,8 +139,14 @@ class Claim:
         return LIMIT if any([limit.met(measured) for limit in self.limits]) else HOLDS
 
     def examine(self, evidence: "Evidence", *others: Measured) -> "Finding":
-        """Measure the claim on the checkpoint of `evidence`; `others` are the stored runs of other seeds."""
-        measured = self.measure(evidence)
+        """Measure the claim on the checkpoint of `evidence`; where that cannot be done, "why" says why.
+
+        `others`: the stored runs of other seeds.
+        """
+        try:
+            measured = self.measure(evidence)
+        except UnfitError as error:
+            measured = {"why": str(error), **dict.fromkeys(self.quantities)}
         return Finding(self, measured, self.verdict(measured, *others), others)
 
 
@@ -227,8 +244,7 @@ def as_table(
     rows = [head, ("---",) * len(head)]
     for finding in findings:
         claim, measured = finding.claim, finding.measured
-        quantities = [*claim.beside, *(name for each in (*claim.needs, *claim.limits) for name in each.quantities)]
-        here = "; ".join(f"{name}: {shown(measured[name])}" for name in dict.fromkeys(quantities))
+        here = "; ".join(f"{name}: {shown(measured[name])}" for name in claim.quantities)
         file = notebooks.get(claim.chapter)
         link = f"[{int(file[:2])}]({file})" if file else claim.chapter
         verdict = f"**{finding.verdict}**"
