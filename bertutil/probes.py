@@ -40,19 +40,28 @@ def neighbour_accuracy(vectors: Float[Tensor, "n features"], labels: Sequence[st
     """Return the share of rows whose nearest other row, by cosine, has the same label (leave one out).
 
     With k labels of equal size, guessing is right a little less often than 1 in k, since the row itself is left
-    out. Of equally near rows the first counts. (Cosines in double precision, equal up to 1e-9: those of equal rows
-    can differ in the last digit, and not on every processor in the same way.)
+    out. The mean of neighbour_shares(); raises what it raises. Claims C19, C20, C35.
+    """
+    return float(neighbour_shares(vectors, labels).mean())
+
+
+def neighbour_shares(vectors: Float[Tensor, "n features"], labels: Sequence[str]) -> Float[Tensor, " n"]:
+    """Return for each row 1 if its nearest other row, by cosine, has the same label, and 0 if not.
+
+    Where several are equally near, the share of them that has it, whatever their order. (Cosines in double precision,
+    equal up to 1e-9: those of equal rows can differ in the last digit, and not on every processor in the same way.)
 
     Raises ValueError for a number of labels other than of vectors, a label with a single row (its neighbour can
-    never be right), a single label (no neighbour can be wrong) and rows with NaN. Claims C19, C20, C35.
+    never be right), a single label (no neighbour can be wrong) and rows with NaN.
     """
     _check(vectors, labels)
-    names, counts = np.unique(np.asarray(labels), return_counts=True)
+    names, own, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     if counts.min() < 2:
         raise ValueError(f"the label {str(names[counts.argmin()])!r} has one example only; each needs two at least")
     cosines = cosine_similarity(vectors.double()).fill_diagonal_(-torch.inf)
-    nearest = (cosines >= cosines.amax(dim=1, keepdim=True) - 1e-9).int().argmax(dim=1).tolist()
-    return float(np.mean([labels[i] == labels[j] for i, j in enumerate(nearest)]))
+    nearest = (cosines >= cosines.amax(dim=1, keepdim=True) - 1e-9).double()
+    codes = torch.as_tensor(own)
+    return (nearest * (codes[:, None] == codes)).sum(dim=1) / nearest.sum(dim=1)
 
 
 def linear_probe(

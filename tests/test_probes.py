@@ -34,14 +34,27 @@ def test_a_row_is_not_its_own_neighbour():
 
 def test_a_row_is_not_its_own_neighbour_where_all_others_point_away():
     corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])  # of a tetrahedron
-    assert probes.neighbour_accuracy(corners, ["a", "b", "a", "b"]) == 0.25  # row 2, to which row 0 comes first
+    assert probes.neighbour_accuracy(corners, ["a", "b", "a", "b"]) == pytest.approx(1 / 3)  # all are equally near
 
 
-def test_of_equally_near_rows_the_first_counts_whatever_their_last_digits_are():
+def test_of_equally_near_rows_each_counts_its_share_whatever_their_last_digits_are():
     for last_digits in (1e-14, -1e-14):  # with the first, row 1 is nearer to row 2 than row 0 is
         vectors = torch.tensor([[1.0, 0.2], [1.0, 0.2], [1.0, 0.9], [-1.0, 0.3]], dtype=torch.double)
         vectors[1, 1] += last_digits
-        assert probes.neighbour_accuracy(vectors, ["a", "b", "a", "b"]) == 0.25  # row 2 alone
+        assert (
+            probes.neighbour_accuracy(vectors, ["a", "b", "a", "b"]) == 0.125
+        )  # half of row 2, to which two are near
+
+
+def test_shares_are_the_same_measure_row_by_row():
+    vectors, labels = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0.1, 1]]), ["a", "b", "a", "b", "b"]
+    assert probes.neighbour_shares(vectors, labels).tolist() == [0.5, 0, 0.5, 1, 1]
+
+
+def test_the_order_of_equally_near_rows_does_not_matter():
+    vectors, labels = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0, 1]]), ["a", "b", "a", "b", "a"]
+    turned = probes.neighbour_accuracy(vectors.flip(0), labels[::-1])
+    assert probes.neighbour_accuracy(vectors, labels) == turned == pytest.approx((0.5 + 0 + 0.5 + 0 + 0) / 5)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,16 @@ def pooling_paths(tokens: list[str], words: list[str], word_index: list[int], n_
     low, high, center = n_states + 1.6, n_states + 4.9, (len(tokens) - 1) / 2
     pieces = [(word, [x for x, other in enumerate(word_index) if other == i]) for i, word in enumerate(words)]
     content = [x for x, word in enumerate(word_index) if word >= 0]
+    four = min(4, n_states - 1)
     ways: Any = (
-        ("A vector for each word", pieces, range(n_states - 4, n_states), BLUE, "////"),
+        ("A vector for each word", pieces, range(n_states - four, n_states), BLUE, "////"),
         ("A vector for the sentence", [("one vector", content)], [n_states - 2], ORANGE, "\\\\\\\\"),
     )
     steps: Any = (
-        ("add up the last four layers", "mean over the pieces of a word"),
+        (
+            "add up the last four layers" if four == 4 else f"add up all {four} layers",
+            "mean over the pieces of a word",
+        ),
         ("take the second-to-last layer", "mean over the tokens of a mask"),
     )
     for axes, (title, groups, taken, color, hatch), labels in zip(panels, ways, steps, strict=True):
