@@ -24,7 +24,6 @@ from bertutil.course.ledger.evidence import (
     find_cased,
     guess,
     in_order,
-    random_weights,
     ranks,
     same_minus_other,
 )
@@ -42,6 +41,7 @@ from bertutil.course.ledger.rules import (
     claim,
     shown,
 )
+from bertutil.course.rivals import random_copy
 from bertutil.probes import f1
 from tools import seeds
 
@@ -294,7 +294,7 @@ def test_counts_are_added_over_seeds_and_sentences_before_f1():
         ([1.0] * 23 + [0.5], [0.0] * 24, HOLDS),
         ([0.5] * 24, [0.0] * 24, LIMIT),
         ([1.0] * 24, [1.0] * 24, UNDECIDED),
-        ([0.0] * 24, [0.0] * 24, FAILS),
+        ([0.0] * 24, [0.0] * 24, UNDECIDED),
         ([0.5] * 24, [1.0] * 24, FAILS),
     ],
 )
@@ -358,16 +358,7 @@ def test_with_random_weights_nothing_holds_that_speaks_of_what_was_learned(file,
 def test_what_needs_meaning_does_not_hold_for_a_small_random_model(bert, id):
     config = BertConfig(hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64)
     small = Bert("small", bert.tokenizer, BertModel(config).eval())
-    assert CLAIMS[id].examine(Evidence(random_weights(small))).verdict not in (HOLDS, LIMIT)
-
-
-def test_random_weights_keep_configuration_and_tokenizer_and_are_the_same_for_a_seed(tiny):
-    one, again, other = (random_weights(tiny, seed) for seed in (0, 0, 1))
-    weights = [made.model.embeddings.word_embeddings.weight for made in (one, again, other, tiny)]
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
-    assert weights[0].shape == weights[3].shape
-    assert one.tokenizer is tiny.tokenizer
+    assert CLAIMS[id].examine(Evidence(random_copy(small))).verdict not in (HOLDS, LIMIT)
 
 
 def test_stored_figures_are_those_of_the_checkpoint_with_that_digest(file, tiny):
@@ -384,7 +375,7 @@ def test_stored_figures_have_all_that_the_rule_looks_at(file, entry):
 
 @pytest.mark.parametrize("id", ["C01", "C07", "C13", "C17", "C38"])
 def test_the_stored_column_of_random_weights_is_what_comes_out_today(bert, file, id):
-    finding = CLAIMS[id].examine(Evidence(random_weights(bert)))
+    finding = CLAIMS[id].examine(Evidence(random_copy(bert)))
     assert finding.verdict == CLAIMS[id].verdict(file.random[id])
 
 

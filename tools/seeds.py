@@ -16,8 +16,9 @@ from bertutil.corpus import checkpoint_digest
 from bertutil.course.labels import label
 from bertutil.course.ledger import stored
 from bertutil.course.ledger.claims import CLAIMS
-from bertutil.course.ledger.evidence import Evidence, random_weights
+from bertutil.course.ledger.evidence import Evidence
 from bertutil.course.ledger.rules import Claim, Measured
+from bertutil.course.rivals import random_copy
 
 SEEDS = range(5)
 
@@ -26,7 +27,7 @@ def measure(bert: bertutil.Bert, claims: dict[str, Claim]) -> dict[str, Any]:
     """Measure the claims: what is trained for each seed and for all together, and all of them with random weights."""
     trained = {id: claim for id, claim in claims.items() if claim.trained}
     together = Evidence(bert, seeds=SEEDS)
-    untaught = Evidence(random_weights(bert))
+    untaught = Evidence(random_copy(bert))
     return {
         "seeds": {
             id: [claim.examine(together.of_seed(seed)).measured for seed in SEEDS] for id, claim in trained.items()

@@ -14,11 +14,10 @@ from huggingface_hub import try_to_load_from_cache
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
-from transformers import BertModel
 
 from bertutil import fine_tuning
 from bertutil.checkpoints import CATALOGUE, Bert
-from bertutil.course import datasets
+from bertutil.course import datasets, rivals
 from bertutil.course.inputs import BANK, RARE, is_cased
 from bertutil.course.ledger.rules import UnfitError
 from bertutil.encoding import Encoding, encode
@@ -131,27 +130,25 @@ class Evidence:
         """The uses of the 40 words as "word", and the rivals of its vector, which do not see it or its order.
 
         "others": the mean of the other words' states; "shuffled": the word, with the others in a random order around
-        it; "glove": the mean of GloVe's rows of the other words, without function words, which has one layer.
+        it; "glove": the best static average of the context, from GloVe, which has one layer (see rivals).
         """
-        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # type: ignore[import-untyped]
-
-        data = datasets.senses_sealed() + datasets.senses_new_words()
-        split = [[word.text for word in own] for own in encode(self.bert, [use.sentence for use in data]).words]
-        places = [[word.lower() for word in own].index(use.word) for use, own in zip(data, split, strict=True)]
+        data = sealed()
+        split, places = rivals.split_rows(data)
         draw = random.Random(0)
         mixed = []
         for own, place in zip(split, places, strict=True):
             others = draw.sample(own[:place] + own[place + 1 :], len(own) - 1)
             mixed.append([*others[:place], own[place], *others[place:]])
         found: dict[str, dict[str, tuple[list[Tensor], list[str]]]] = {}
-        states = zip(data, split, places, self.words(split), self.words(mixed), strict=True)
-        for use, own, place, vectors, shuffled in states:
-            rest = [word for i, word in enumerate(own) if i != place and word.lower() not in ENGLISH_STOP_WORDS]
+        states = zip(
+            data, places, self.words(split), self.words(mixed), self.contexts["GloVe, SIF, centred"], strict=True
+        )
+        for use, place, vectors, shuffled, static in states:
             kinds = {
                 "word": vectors[place],
                 "others": torch.cat([vectors[:place], vectors[place + 1 :]]).nanmean(dim=0),
                 "shuffled": shuffled[place],
-                "glove": _glove().mean(rest).nan_to_num()[None],
+                "glove": static[None],
             }
             for kind, vector in kinds.items():
                 rows, senses = found.setdefault(kind, {}).setdefault(use.word, ([], []))
@@ -161,6 +158,11 @@ class Evidence:
             kind: {word: (torch.stack(rows), senses) for word, (rows, senses) in words.items()}
             for kind, words in found.items()
         }
+
+    @cached_property
+    def contexts(self) -> dict[str, Float[Tensor, "uses features"]]:
+        """Static averages of the sentences of the two sealed sets without their word, in several ways."""
+        return rivals.static_contexts(self.bert, _glove(), sealed())
 
     @cached_property
     def sense_accuracy(self) -> dict[str, Float[np.ndarray, "words layers"]]:
@@ -359,12 +361,9 @@ class Evidence:
         )
 
 
-def random_weights(bert: Bert, seed: int = 0) -> Bert:
-    """A model of the same configuration with random weights, as before any training, and the same tokenizer."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = BertModel(bert.model.config).eval()
-    return Bert("random weights", bert.tokenizer, model, bert.sentence)
+def sealed() -> list[datasets.Sense]:
+    """The two sets of senses for which no model was run before they were finished: 40 words."""
+    return datasets.senses_sealed() + datasets.senses_new_words()
 
 
 def glove_place(word: str, other: str) -> int:
@@ -380,9 +379,7 @@ def glove_row(word: str) -> Float[Tensor, " features"]:
 
 def glove_means(texts: Iterable[str]) -> Float[Tensor, "texts features"]:
     """The mean of GloVe's rows of each text's words, without function words; zeros where none has a row."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    words = [[word for word in re.findall(r"\w+", text.lower()) if word not in ENGLISH_STOP_WORDS] for text in texts]
+    words = [[word for word in re.findall(r"\w+", text.lower()) if word not in rivals.STOP_WORDS] for text in texts]
     return torch.stack([_glove().mean(own) for own in words]).nan_to_num()
 
 
@@ -458,12 +455,6 @@ def guess(senses: Sequence[str]) -> float:
 def in_order(alike: Float[np.ndarray, " n"], unlike: Float[np.ndarray, " m"]) -> Float[np.ndarray, " n"]:
     """For each number of `alike` the share of `unlike` that is below it; equal ones count one half."""
     return np.asarray((np.sign(alike[:, None] - unlike) / 2 + 0.5).mean(axis=1))
-
-
-def same_as_nearest(vectors: Float[Tensor, "uses features"], senses: Sequence[str]) -> Float[np.ndarray, " uses"]:
-    """1 for each use whose nearest other use has the same sense, else 0."""
-    nearest = cosine_similarity(vectors.double()).fill_diagonal_(-torch.inf).argmax(dim=1).tolist()
-    return np.array([float(senses[i] == senses[j]) for i, j in enumerate(nearest)])
 
 
 def same_minus_other(vectors: Float[Tensor, "uses features"], senses: Sequence[str]) -> float:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from bertutil.checkpoints import Bert
 from bertutil.corpus import checkpoint_digest
-from bertutil.course.ledger.rules import Claim, Measured
+from bertutil.course.ledger.rules import AHEAD, Claim, Measured, shown
 
 
 class Stored(NamedTuple):
@@ -24,6 +24,17 @@ class Stored(NamedTuple):
     def others(self, claim: Claim) -> list[Measured]:
         """The runs of the seeds from 1 on."""
         return self.seeds.get(claim.id, [])[1:]
+
+    def told(self, claim: Claim) -> str:
+        """The leads of the claim with all seeds in one interval, one line each; nothing for what is not trained."""
+        run = self.together.get(claim.id, {})
+        leads = [need for need in claim.needs if need.relation == AHEAD and need.quantities[0] in run]
+        lines = [
+            f"\nfive seeds and items drawn: {need.quantity} {shown(run[need.quantity])}, "
+            f"{' to '.join(shown(run[name]) for name in need.quantities)}"
+            for need in leads
+        ]
+        return "".join(lines)
 
 
 NOTHING = Stored("", {}, {}, {})
