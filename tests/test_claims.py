@@ -53,13 +53,13 @@ every_claim = pytest.mark.parametrize("entry", CLAIMS.values(), ids=list(CLAIMS)
 # What the default checkpoint gives; for what is trained, that of five stored seeds
 VERDICTS = {
     **dict.fromkeys(("C01", "C03", "C06", "C07", "C12", "C15", "C18"), HOLDS),
-    **dict.fromkeys(("C30", "C31", "C35", "C38", "C40", "C41", "C42", "C45"), HOLDS),
+    **dict.fromkeys(("C30", "C31", "C38", "C40", "C41", "C42", "C45"), HOLDS),
     **dict.fromkeys(("C02", "C04", "C14", "C16", "C17", "C19", "C20", "C25", "C28", "C37", "C43"), LIMIT),
     **dict.fromkeys(("C05", "C09", "C10", "C11", "C13", "C21", "C26", "C27", "C44"), FAILS),
-    **dict.fromkeys(("C08", "C23"), UNDECIDED),
+    **dict.fromkeys(("C08", "C23", "C35"), UNDECIDED),
     **dict.fromkeys(("C32", "C33", "C34"), PUBLISHED),
 }
-TRAINED = {}
+TRAINED = {"C22": SEEDS, "C24": HOLDS, "C29": SEEDS, "C36": HOLDS, "C39": FAILS}
 
 LOOKED_UP = ("C33", "C34")  # nothing is measured for these
 
@@ -437,7 +437,7 @@ def test_exact_quantities_of_the_default_checkpoint(findings, id, quantity, valu
         ("C17", "robber, river", 0.8887, 5e-5),
         ("C08", "found again", 1.0, 0.05),
         ("C19", "sense accuracy", 0.439, 0.01),
-        ("C20", "GloVe of the context, sense accuracy", 0.685, 0.01),
+        ("C20", "GloVe of the context, sense accuracy", 0.723, 0.01),
         ("C23", "search, [CLS], reciprocal rank", 0.418, 0.005),
         ("C26", "words in order", 0.723, 0.005),
         ("C40", "GloVe, Spearman", 0.690, 0.005),

@@ -26,13 +26,13 @@ SEEDS = range(5)
 def measure(bert: bertutil.Bert, claims: dict[str, Claim]) -> dict[str, Any]:
     """Measure the claims: what is trained for each seed and for all together, and all of them with random weights."""
     trained = {id: claim for id, claim in claims.items() if claim.trained}
-    together = Evidence(bert, seeds=SEEDS)
-    untaught = Evidence(random_copy(bert))
+    together, untaught = Evidence(bert, seeds=SEEDS), Evidence(random_copy(bert))
+    joint = {id: claim.examine(together).measured for id, claim in trained.items()}  # first: the seeds share it
     return {
         "seeds": {
             id: [claim.examine(together.of_seed(seed)).measured for seed in SEEDS] for id, claim in trained.items()
         },
-        "together": {id: claim.examine(together).measured for id, claim in trained.items()},
+        "together": joint,
         "random": {id: claim.examine(untaught).measured for id, claim in claims.items()},
     }
 

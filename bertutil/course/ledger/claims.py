@@ -42,7 +42,7 @@ from bertutil.intervals import paired_difference
 from bertutil.layers import hidden_states
 from bertutil.packed import embed
 from bertutil.pooling import combine_layers
-from bertutil.probes import entity_counts, f1, linear_probe, neighbour_accuracy, neighbour_shares
+from bertutil.probes import entity_counts, f1, neighbour_accuracy, neighbour_shares
 from bertutil.similarity import cosine_similarity, remove_mean, self_similarity
 
 STREAMS = {"She walked along the river to the bank.": "river", "She walked along the street to the bank.": "street"}
@@ -845,18 +845,15 @@ def c36(evidence: Evidence) -> Measured:
     rival has no vectors: each run of capitals inside a sentence is an entity, of the commonest kind. No CNN is tried.
     Drawn: sentences, and the BiLSTM's seeds.
     """
-    (train, tags), (test, gold) = evidence.tagged["train"], evidence.tagged["test"]
-    flat = [tag for own in tags for tag in own]
+    gold = evidence.tagged["test"][1]
+    flat = [tag for own in evidence.tagged["train"][1] for tag in own]
     kind = max(sorted({tag[2:] for tag in flat if tag != "O"}), key=lambda name: flat.count(f"B-{name}"))
     capitals = []
     for sentence in datasets.entities("test"):
         large = [i > 0 and word[0].isupper() for i, word in enumerate(sentence.words)]
         marks = ["O" if not now else "I" if before else "B" for before, now in pairwise([False, *large])]
         capitals.append([mark if mark == "O" else f"{mark}-{kind}" for mark in marks])
-    summed = [torch.cat([evidence.last_four(own).sum(dim=1) for own in part]) for part in (train, test)]
-    answers = iter(linear_probe(summed[0], flat, summed[1]))
-    linear = entity_counts(gold, [[next(answers) for _ in own] for own in gold])
-    rival = entity_counts(gold, capitals)
+    linear, rival = evidence.linear_counts, entity_counts(gold, capitals)
     return {
         "capitals, F1": f1(rival),
         "linear, F1": f1(linear),

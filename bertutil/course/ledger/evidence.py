@@ -283,6 +283,14 @@ class Evidence:
         return {name: np.stack(counts[i * n : (i + 1) * n]) for i, name in enumerate(made)}
 
     @cached_property
+    def linear_counts(self) -> Float[np.ndarray, "sentences 3"]:
+        """Entity counts of a linear probe on the sum of the last four layers, word by word."""
+        (train, tags), (test, gold) = self.tagged["train"], self.tagged["test"]
+        summed = [torch.cat([self.last_four(own).sum(dim=1) for own in part]) for part in (train, test)]
+        answers = iter(linear_probe(summed[0], [tag for own in tags for tag in own], summed[1]))
+        return entity_counts(gold, [[next(answers) for _ in own] for own in gold])
+
+    @cached_property
     def place(self) -> dict[str, Float[np.ndarray, " sentences"]]:
         """Does a sentence of the entities data name a place? 1 where the answer is right, on the test part.
 
