@@ -194,7 +194,7 @@ class Evidence:
     @cached_property
     def reciprocal_ranks(self) -> dict[str, Float[np.ndarray, " questions"]]:
         """1 / rank of each question's answer, by both kinds of sentence vectors, by TF-IDF and by means of GloVe."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
 
         asked = [question.question for question in datasets.questions()]
         corpus = [question.answer for question in datasets.questions()] + datasets.distractors()
