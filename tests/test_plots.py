@@ -52,6 +52,15 @@ EXAMPLES = {
         "rows": {"ids": [[101, 1], [7, 8]], "mask": [[1, 0], [0, 1]]},
     },
     "who_sees_whom": {"panels": {"layer 1": [[True, True], [False, True]], "all": [[True] * 2] * 2}, "boundary": 1},
+    "whole_way": {
+        "text": "a bed.",
+        "tokens": ["[CLS]", "be", "##d", "[SEP]"],
+        "ids": [101, 7, 8, 102],
+        "states": np.arange(4 * 3 * 50.0).reshape(4, 3, 50) % 7,
+        "word_of": [-1, 0, 0, -1],
+        "vectors": np.arange(50.0)[None] % 5,
+        "sentence": np.arange(50.0) % 3,
+    },
     "word_pieces": {
         "words": ["embed", "bank", "☃", "(U+200B)"],
         "pieces": [["em", "##bed"], ["bank"], ["[UNK]"], []],
@@ -616,7 +625,8 @@ def test_bars_of_one_kind_have_one_colour_and_of_two_kinds_two(name, panel, kind
 
 
 def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
-    downwards = """parameter_map token_boxes input_grid who_sees_whom word_pieces longest_match vocabulary_map
+    downwards = """parameter_map token_boxes input_grid who_sees_whom whole_way word_pieces longest_match
+        vocabulary_map
         stacked_shares values_per_layer cosine_heat_map windows_over_text ways_by_kind attention_table attention_heads
         bars_by_token padding_waste speed_bars scores_by_probe inputs_compared ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()

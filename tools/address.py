@@ -50,10 +50,10 @@ import sys
 if importlib.util.find_spec("bertutil") is None:
     if "google.colab" not in sys.modules:
         raise ModuleNotFoundError("bertutil is missing: see README, 'Start'")
-    wanted = "git+https://github.com/{slug}@{ref}"
+    need = "git+https://github.com/{slug}@{ref}"
 {lacking}
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*pip, *wanted.split()], check=True)"""
+    subprocess.run([*pip, *need.split()], check=True)"""
 
 
 class Address(NamedTuple):
@@ -80,8 +80,8 @@ class Address(NamedTuple):
 
     def install_cell(self) -> str:
         """The first code cell of every chapter."""
-        lines = textwrap.wrap(" ".join(LACKING), 60)
-        lacking = "\n".join(f'    wanted += " {line}"' for line in lines)
+        lines = textwrap.wrap(" ".join(LACKING), 63, break_on_hyphens=False)
+        lacking = "\n".join(f'    need += " {line}"' for line in lines)
         return INSTALL.format(slug=self.slug, ref=self.ref, lacking=lacking)
 
 

@@ -15,10 +15,21 @@ from sphinx.cmd.build import build_main
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/sealed.png"]
-MODULES = ["reading", "checkpoints", "pieces", "encoding", "layers", "pooling", "similarity", "intervals", "probes"]
+MODULES = [
+    "reading",
+    "checkpoints",
+    "pieces",
+    "encoding",
+    "layers",
+    "pooling",
+    "similarity",
+    "static",
+    "intervals",
+    "probes",
+]
 MODULES += ["fine_tuning", "packed", "corpus", "engines"]  # in reading order
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
-FIGURES += ["many_texts", "ledger"]
+FIGURES += ["many_texts", "ledger", "tour"]
 
 sys.path.insert(0, str(BOOK))
 from reference import reference  # noqa: E402

@@ -131,9 +131,13 @@ MUTATIONS = [
     *changes(
         "bertutil/course/ledger/rules.py",
         "tests/test_claims.py",
-        ("not all([", "not any([", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
+        ("if False in outcomes", "if True in outcomes", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
+        ("if None in outcomes", "if False", "one_need_that_fails_decides_where_another_is_not_decided"),
+        ("if high < self.bound", "if high <= self.bound", "a_lead_of_0_2_at_least_is_there_is_not_there"),
+        ("if low > 0 else", "if low >= 0 else", "a_lead_of_0_2_at_least_is_there_is_not_there"),
+        ("len(verdicts) == 1", "len(verdicts) >= 1", "runs_with_different_verdicts_depend_on_the_seed"),
         ("LIMIT if any([", "LIMIT if all([", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
-        ("if any(measured", "if all(measured", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
+        ("or any(measured", "or all(measured", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
         ("math.isnan(value)", "False", "nan_gives_no_verdict"),
         ("round(value, 3) + 0.0", "round(value, 3)", "quantities_as_text"),
     ),
@@ -523,18 +527,10 @@ MUTATIONS = [
     *changes(
         "bertutil/course/ledger/evidence.py",
         "tests/test_claims.py",
-        ("(scores > own)", "(scores >= own)", "a_rank_counts_the_texts_with_a_higher_score_and_equal_ones_half"),
-        ("equal / 2)", "equal)", "a_rank_counts_the_texts_with_a_higher_score_and_equal_ones_half"),
-        (
-            "(alike[:, None] == unlike) / 2",
-            "(alike[:, None] == unlike)",
-            "in_order_is_the_share_that_lies_below_and_equal_ones_count_half",
-        ),
-        (
-            "(alike[:, None] > unlike)",
-            "(alike[:, None] < unlike)",
-            "in_order_is_the_share_that_lies_below_and_equal_ones_count_half",
-        ),
+        ("rankdata(-scores", "rankdata(scores", "a_rank_counts_the_texts_with_a_higher_score_and_equal_ones_half"),
+        ("np.sign(alike[:, None] - unlike)", "np.sign(unlike - alike[:, None])", "in_order_is_scipys_mann_whitney_u"),
+        ("room = 3 /", "room = 0 /", "where_no_item_differs_the_interval_goes_three_items_to_either_side"),
+        ("generator.integers(len(one), size=len(one))", "np.arange(len(one))", "seeds_that_disagree_widen"),
         (
             "cosines[same & ~torch.eye(len(senses), dtype=torch.bool)]",
             "cosines[same]",
@@ -550,15 +546,11 @@ MUTATIONS = [
             'limits=[("mean minus last, at least", "≥", 0)]',
             "a_limit_begins_at_its_bound",
         ),
+        ('hits["last"], alone)', 'hits["last"], guessing)', "c25_asks_what_the_last_piece_knows"),
         (
-            "worst = min(",
-            "worst = max(",
-            "c25_holds_for_the_worst_way_and_is_limited_where_the_mean_is_ahead_of_the_last_piece",
-        ),
-        (
-            'paired_difference(hits["mean"], hits["last"])',
-            'paired_difference(hits["last"], hits["mean"])',
-            "c25_holds_for_the_worst_way_and_is_limited_where_the_mean_is_ahead_of_the_last_piece",
+            'ahead("mean minus last", hits["mean"], hits["last"])',
+            'ahead("mean minus last", hits["last"], hits["mean"])',
+            "c25_asks_what_the_last_piece_knows",
         ),
     ),
 ]

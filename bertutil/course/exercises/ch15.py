@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bertutil.course.exercises import Exercise, Wrong, call, compare, number
 from bertutil.course.ledger import rules
-from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, VERDICTS, Claim, claim
+from bertutil.course.ledger.rules import FAILS, HOLDS, LIMIT, Claim, claim
 
 
 class Texts(NamedTuple):
@@ -33,7 +33,7 @@ def _judge_rule(function: Any) -> None:
         answer = call(function, at_least, guessing, rival)
         if isinstance(answer, bool):
             raise Wrong(f"it returns {answer}; there are three verdicts, so return one of the words")
-        if not isinstance(answer, str) or answer not in VERDICTS:
+        if not isinstance(answer, str) or answer not in (HOLDS, LIMIT, FAILS):
             raise Wrong(f"it returns {answer!r:.40}; it must be {HOLDS!r}, {LIMIT!r} or {FAILS!r}")
         answers.append(answer)
     for (at_least, guessing, rival, expected), answer in zip(cases, answers, strict=True):

@@ -1,7 +1,7 @@
 """Chapter 15: how a claim becomes a verdict: what is measured, and conditions on it that are data.
 
 A verdict is never written down. A claim is a function that measures and a rule, and the rule that is printed is the
-rule that is used. The 38 claims stand in claims.py, what they share in evidence.py.
+rule that is used. The claims stand in claims.py, what they share in evidence.py, stored figures in stored.py.
 """
 
 import inspect
@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ HOLDS = "holds"
 LIMIT = "holds with a limit"
 FAILS = "does not hold"
 PUBLISHED = "published, not re-measured here"
+UNDECIDED = "not decided on our data"
+SEEDS = "depends on the seed"
 UNFIT = "cannot be measured with this checkpoint"
-VERDICTS = (HOLDS, LIMIT, FAILS, PUBLISHED, UNFIT)
+VERDICTS = (HOLDS, LIMIT, UNDECIDED, SEEDS, FAILS, PUBLISHED, UNFIT)
+AHEAD = "ahead"  # the relation that looks at an interval: three outcomes
 
 # A measured quantity. A tuple has one number a layer; None: it cannot be measured here, for want of a file or layers.
 Value = bool | int | float | str | tuple[float, ...] | None
@@ -36,29 +40,51 @@ _RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "≥": operator.ge,
 }
 
+_OUTCOMES: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not decided"}
+
 
 class UnfitError(ValueError):
     """A claim cannot be measured with this checkpoint; the message says why."""
 
 
 class Condition(NamedTuple):
-    """A threshold: the name of a quantity, one of = ≠ < > ≤ ≥, and the bound that it is compared with."""
+    """A threshold: the name of a quantity, one of = ≠ < > ≤ ≥, and the bound that it is compared with.
+
+    Or a lead: the relation is "ahead", and the bound the smallest difference that matters. It looks at both ends of
+    the 95 % interval of the quantity, a paired difference.
+    """
 
     quantity: str
     relation: str
     bound: Bound
 
-    def met(self, measured: Measured) -> bool:
-        """Whether the quantity passes; KeyError where it was not measured at all, ValueError where it is NaN."""
-        value = measured[self.quantity]
-        if isinstance(value, float) and math.isnan(value):
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The names of what it looks at."""
+        ends = (f"{self.quantity}, at least", f"{self.quantity}, at most")
+        return ends if self.relation == AHEAD else (self.quantity,)
+
+    def met(self, measured: Measured) -> bool | None:
+        """Whether the quantity passes; None for a lead that these data cannot decide.
+
+        A lead is met where the interval lies above 0, and not met where it lies wholly below the smallest difference
+        that matters, so that a lead which is sure but too small is none. KeyError where the quantity was not measured
+        at all, ValueError where it is NaN.
+        """
+        values = [measured[name] for name in self.quantities]
+        if any(isinstance(value, float) and math.isnan(value) for value in values):
             raise ValueError(f"{self.quantity!r} is NaN; no verdict can follow from that")
-        return bool(_RELATIONS[self.relation](value, self.bound))
+        if self.relation != AHEAD:
+            return bool(_RELATIONS[self.relation](values[0], self.bound))
+        low, high = values
+        if high < self.bound:  # type: ignore[operator]
+            return False
+        return True if low > 0 else None  # type: ignore[operator]
 
     def __str__(self) -> str:
         """As the ledger prints it."""
         bound = f"{self.bound:g}" if isinstance(self.bound, float) else shown(self.bound)
-        return f"{self.quantity} {self.relation} {bound}"
+        return f"{self.quantity} {'> 0, matters from' if self.relation == AHEAD else self.relation} {bound}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +96,9 @@ class Claim:
     nothing changes here when chapters are renumbered. `measure`: the function that returns the quantities. `needs`:
     conditions that must all be met, or the claim does not hold; `limits`: where one of them is met, it holds with a
     limit. `published`: other people's figures, with their source; `beside`: the quantities to compare with them.
+    `learned`: whether it speaks of what a model has learned, so that it should not hold for random weights and is
+    not said of a checkpoint that was not measured; `trained`: whether something is trained for it, so that it has
+    a seed.
     """
 
     id: str
@@ -82,42 +111,67 @@ class Claim:
     limits: tuple[Condition, ...] = ()
     published: str = ""
     beside: tuple[str, ...] = ()
+    learned: bool = False
+    trained: bool = False
 
-    def verdict(self, measured: Measured) -> str:
-        """Return one of VERDICTS. It depends on `measured` and on the conditions, and on nothing else."""
-        if any(measured[condition.quantity] is None for condition in self.needs):
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What stands beside published figures, and what the rule looks at."""
+        ruled = (name for condition in (*self.needs, *self.limits) for name in condition.quantities)
+        return tuple(dict.fromkeys((*self.beside, *ruled)))
+
+    def verdict(self, *runs: Measured) -> str:
+        """Return one of VERDICTS. It depends on what was measured and on the conditions, and on nothing else.
+
+        `runs`: what was measured, once for each seed. Runs with different verdicts make it depend on the seed.
+        """
+        verdicts = {self._verdict(measured) for measured in runs}
+        return verdicts.pop() if len(verdicts) == 1 else SEEDS
+
+    def _verdict(self, measured: Measured) -> str:
+        if not self.needs or any(measured[name] is None for need in self.needs for name in need.quantities):
             return PUBLISHED if self.published else UNFIT
-        if not all([condition.met(measured) for condition in self.needs]):
+        outcomes = [need.met(measured) for need in self.needs]
+        if False in outcomes:
             return FAILS
-        return LIMIT if any([condition.met(measured) for condition in self.limits]) else HOLDS
+        if None in outcomes:
+            return UNDECIDED
+        return LIMIT if any([limit.met(measured) for limit in self.limits]) else HOLDS
 
-    def examine(self, evidence: "Evidence") -> "Finding":
-        """Measure the claim on the checkpoint of `evidence`; where that cannot be done, "why" says why."""
+    def examine(self, evidence: "Evidence", *others: Measured) -> "Finding":
+        """Measure the claim on the checkpoint of `evidence`; where that cannot be done, "why" says why.
+
+        `others`: the stored runs of other seeds.
+        """
         try:
             measured = self.measure(evidence)
         except UnfitError as error:
-            conditions = (*self.needs, *self.limits)
-            names = (*self.beside, *(condition.quantity for condition in conditions))
-            measured = {"why": str(error), **dict.fromkeys(names)}
-        return Finding(self, measured, self.verdict(measured))
+            measured = {"why": str(error), **dict.fromkeys(self.quantities)}
+        return Finding(self, measured, self.verdict(measured, *others), others)
 
 
 class Finding(NamedTuple):
-    """A claim, what was measured for it, and the verdict that follows."""
+    """A claim, what was measured for it, the verdict that follows, and the runs of other seeds that it hangs on."""
 
     claim: Claim
     measured: Measured
     verdict: str
+    others: tuple[Measured, ...] = ()
 
     def __str__(self) -> str:
-        """All quantities; then each condition with its outcome; then the verdict."""
-        width = max(map(len, self.measured)) + 2
+        """All quantities; then each condition with its outcome; then the seeds; then the verdict."""
+        width = max(map(len, self.measured), default=0) + 2
         lines = [f"{name:{width}}{shown(value)}" for name, value in self.measured.items()]
         for kind, conditions in (("needed", self.claim.needs), ("limit ", self.claim.limits)):
             for condition in conditions:
-                missing = self.measured[condition.quantity] is None
-                outcome = "not measured" if missing else shown(condition.met(self.measured))
+                missing = any(self.measured[name] is None for name in condition.quantities)
+                outcome = "not measured" if missing else _OUTCOMES[condition.met(self.measured)]
                 lines.append(f"{kind}  {condition}: {outcome}")
+        if self.claim.trained:
+            verdicts = [self.claim.verdict(run) for run in (self.measured, *self.others)]
+            named = dict.fromkeys(verdicts)
+            told = "; ".join(f"{verdict}: {verdicts.count(verdict)} of {len(verdicts)}" for verdict in named)
+            lines.append(f"seeds   {told}")
         return "\n".join([*lines, f"=> {self.verdict}"])
 
 
@@ -129,11 +183,15 @@ def claim(
     limits: Sequence[tuple[str, str, Bound]] = (),
     published: str = "",
     beside: Sequence[str] = (),
+    learned: bool = False,
+    trained: bool = False,
 ) -> Callable[[Callable[["Evidence"], Measured]], Claim]:
     """Make a Claim of a function: its name is the id, its docstring the claim and, as second paragraph, the test.
 
+    A claim that needs nothing is not measured, and must have published figures.
+
     Raises ValueError for a docstring without two paragraphs, a relation that does not exist, and a rule that needs
-    nothing, which could not fail.
+    nothing, which could not fail, where nothing is published either.
     """
 
     def make(measure: Callable[["Evidence"], Measured]) -> Claim:
@@ -141,11 +199,12 @@ def claim(
         says, _, how = (inspect.getdoc(measure) or "").partition("\n\n")
         if not says or not how:
             raise ValueError(f"{name}: the docstring must have two paragraphs, the claim and how it is tested")
-        if not needs:
+        if not needs and not published:
             raise ValueError(f"{name}: a rule that needs nothing cannot fail; give one condition at least")
-        unknown = [relation for _, relation, _ in (*needs, *limits) if relation not in _RELATIONS]
+        relations = (*_RELATIONS, AHEAD)
+        unknown = [relation for _, relation, _ in (*needs, *limits) if relation not in relations]
         if unknown:
-            raise ValueError(f"{name}: {unknown[0]!r} is no relation; it must be one of {' '.join(_RELATIONS)}")
+            raise ValueError(f"{name}: {unknown[0]!r} is no relation; it must be one of {' '.join(relations)}")
         return Claim(
             id=name,
             source=source,
@@ -157,6 +216,8 @@ def claim(
             limits=tuple(Condition(*parts) for parts in limits),
             published=published,
             beside=tuple(beside),
+            learned=learned,
+            trained=trained,
         )
 
     return make
@@ -167,20 +228,30 @@ def chapters(folder: str | Path) -> dict[str, str]:
     return {file.stem[3:]: file.name for file in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))}
 
 
-def as_table(findings: Sequence[Finding], notebooks: Mapping[str, str], checkpoint: str) -> str:
+def as_table(
+    findings: Sequence[Finding],
+    notebooks: Mapping[str, str],
+    checkpoint: str,
+    random: Mapping[str, Measured] = MappingProxyType({}),
+) -> str:
     """The ledger as a Markdown table, with the quantities of the rules and those beside published figures.
 
     `notebooks`, as chapters() finds them, give the numbers and the links; a chapter that is not among them is named
-    by its topic. `checkpoint` is what was measured.
+    by its topic. `checkpoint` is what was measured; where it is not bert-base-uncased, which most sources speak of, a
+    verdict on what a model has learned says so. `random`: by id, what was measured with random weights.
     """
-    rows = [("id", "claim", "verdict", f"measured: {checkpoint}", "published", "source", "chapter"), ("---",) * 7]
-    for claim, measured, verdict in findings:
-        conditions = (*claim.needs, *claim.limits)
-        quantities = dict.fromkeys((*claim.beside, *(condition.quantity for condition in conditions)))
-        here = "; ".join(f"{name}: {shown(measured[name])}" for name in quantities)
+    head = ("id", "claim", "verdict", f"measured: {checkpoint}", "random weights", "published", "source", "chapter")
+    rows = [head, ("---",) * len(head)]
+    for finding in findings:
+        claim, measured = finding.claim, finding.measured
+        here = "; ".join(f"{name}: {shown(measured[name])}" for name in claim.quantities)
         file = notebooks.get(claim.chapter)
         link = f"[{int(file[:2])}]({file})" if file else claim.chapter
-        rows.append((claim.id, claim.says, f"**{verdict}**", here, claim.published, claim.source, link))
+        verdict = f"**{finding.verdict}**"
+        if claim.learned and claim.needs and checkpoint != "bert-base-uncased":
+            verdict += f" (for {checkpoint}; BERT itself not measured)"
+        untaught = claim.verdict(random[claim.id]) if claim.id in random else ""
+        rows.append((claim.id, claim.says, verdict, here, untaught, claim.published, claim.source, link))
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)
 
 
