@@ -133,8 +133,12 @@ MUTATIONS = [
         "tests/test_claims.py",
         ("if False in outcomes", "if True in outcomes", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
         ("if None in outcomes", "if False", "one_need_that_fails_decides_where_another_is_not_decided"),
-        ("if high < self.bound", "if high <= self.bound", "a_lead_of_0_2_at_least_is_there_is_not_there"),
-        ("if low > 0 else", "if low >= 0 else", "a_lead_of_0_2_at_least_is_there_is_not_there"),
+        (
+            "if high < self.bound",
+            "if high <= self.bound",
+            "a_lead_of_0_2_at_least_is_there_is_not_there_or_is_not_decided",
+        ),
+        ("if low > 0 else", "if low >= 0 else", "a_lead_of_0_2_at_least_is_there_is_not_there_or_is_not_decided"),
         ("len(verdicts) == 1", "len(verdicts) >= 1", "runs_with_different_verdicts_depend_on_the_seed"),
         ("LIMIT if any([", "LIMIT if all([", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
         ("or any(measured", "or all(measured", "all_that_is_needed_must_be_met_and_one_limit_is_enough"),
@@ -528,9 +532,17 @@ MUTATIONS = [
         "bertutil/course/ledger/evidence.py",
         "tests/test_claims.py",
         ("rankdata(-scores", "rankdata(scores", "a_rank_counts_the_texts_with_a_higher_score_and_equal_ones_half"),
-        ("np.sign(alike[:, None] - unlike)", "np.sign(unlike - alike[:, None])", "in_order_is_scipys_mann_whitney_u"),
+        (
+            "np.sign(alike[:, None] - unlike)",
+            "np.sign(unlike - alike[:, None])",
+            "in_order_is_scipys_mann_whitney_u_as_a_share",
+        ),
         ("room = 3 /", "room = 0 /", "where_no_item_differs_the_interval_goes_three_items_to_either_side"),
-        ("generator.integers(len(one), size=len(one))", "np.arange(len(one))", "seeds_that_disagree_widen"),
+        (
+            "generator.integers(len(one), size=len(one))",
+            "np.arange(len(one))",
+            "seeds_that_disagree_widen_the_interval",
+        ),
         (
             "cosines[same & ~torch.eye(len(senses), dtype=torch.bool)]",
             "cosines[same]",
@@ -546,11 +558,15 @@ MUTATIONS = [
             'limits=[("mean minus last, at least", "≥", 0)]',
             "a_limit_begins_at_its_bound",
         ),
-        ('hits["last"], alone)', 'hits["last"], guessing)', "c25_asks_what_the_last_piece_knows"),
+        (
+            'hits["last"], alone)',
+            'hits["last"], guessing)',
+            "c25_asks_what_the_last_piece_knows_beyond_itself_and_whether_the_mean_is_ahead",
+        ),
         (
             'ahead("mean minus last", hits["mean"], hits["last"])',
             'ahead("mean minus last", hits["last"], hits["mean"])',
-            "c25_asks_what_the_last_piece_knows",
+            "c25_asks_what_the_last_piece_knows_beyond_itself_and_whether_the_mean_is_ahead",
         ),
     ),
 ]
