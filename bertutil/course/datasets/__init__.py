@@ -74,12 +74,12 @@ class Tagged(NamedTuple):
 
 
 def senses() -> list[Sense]:
-    """Sentences for words with two or three senses (chapters 7 and 8)."""
+    """Sentences for words with two or three senses (chapter 7: the set that was tuned)."""
     return [Sense(**row) for row in _rows("senses.csv")]
 
 
 def senses_sealed() -> list[Sense]:
-    """The same words and senses as senses(), by writers who saw no model's scores: to choose with (chapter 7).
+    """The same words and senses as senses(), by writers who saw no model's scores: to choose with (7, 8, 15).
 
     Some sentences share wording with one of senses(): train on neither and test on the other.
     """
@@ -87,7 +87,7 @@ def senses_sealed() -> list[Sense]:
 
 
 def senses_new_words() -> list[Sense]:
-    """Twenty other words, by writers who saw no model's scores: to report on (chapter 7)."""
+    """Twenty other words, by writers who saw no model's scores: to report on (chapters 0, 7 to 10, 15)."""
     return [Sense(**row) for row in _rows("senses_new_words.csv")]
 
 
