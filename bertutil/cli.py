@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0] if arguments else ""
     if name == "--version":
-        print("bertutil", version("bertutil"))
+        print("bertutil", bertutil.__version__)
         return 0
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS)

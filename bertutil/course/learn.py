@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import bertutil
 from bertutil.course import exercises, progress, workshop
 
 HOME = Path("~/bertutil-course")
@@ -50,7 +50,7 @@ def bring(source: Path, folder: Path) -> dict[str, str]:
             if is_new:
                 files[place], written[place] = data, name
         workshop.put(files, folder)
-        record["version"] = version("bertutil")
+        record["version"] = bertutil.__version__
     return written
 
 
@@ -195,7 +195,7 @@ def open_lab(path: Path, port: int, ip: str | None, browser: bool) -> None:
     ip = ip or ("0.0.0.0" if any(map(os.path.exists, CONTAINER)) else "localhost")
     token = token_hex(24)
     arguments = [str(path), f"--ServerApp.root_dir={path.parent}", f"--port={port}", f"--ip={ip}", "--allow-root"]
-    arguments += [f"--IdentityProvider.token={token}", "--log-level=ERROR"]
+    arguments += [f"--IdentityProvider.token={token}", "--Application.log_level=ERROR"]
     arguments += ["--KernelManager.transport_encryption=auto"]  # or ipykernel warns on every start
     server: Any = LabApp.initialize_server(arguments + ["--no-browser"] * (not browser or not _has_screen()))
     print(f"JupyterLab is at {server.local_url.partition('/lab')[0]}/lab/tree/{path.name}?token={token}", flush=True)
@@ -250,7 +250,7 @@ def main(arguments: list[str]) -> int:
 def _tell(written: Mapping[str, str], folder: Path) -> None:
     chapters = [name for name in written if name.endswith(".ipynb")]
     if chapters:
-        print(f"Written to {folder}: {', '.join(chapters)}")
+        print(f"{len(chapters)} chapters are new in {folder}: {', '.join(chapters)}")
     for name, original in written.items():
         if name != original:
             print(f"{original} is your own work and stays as it is; the new version is {name}, beside it")
