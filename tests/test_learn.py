@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from zipfile import ZipFile
 
 import nbformat
 import pytest
@@ -222,6 +224,57 @@ def test_a_call_that_was_killed_while_it_wrote_is_made_good_by_the_next_one(sour
     assert (tmp_path / "mine" / "00_tour.ipynb").read_bytes() == b"half"
 
 
+# --- From an installed package ---
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with the package as pip installs it, from a wheel that was built of a copy of the repository."""
+    folder = tmp_path_factory.mktemp("wheel")
+    left_out = shutil.ignore_patterns("__pycache__", ".*")
+    for name in ("bertutil", "notebooks"):
+        shutil.copytree(ROOT / name, folder / "copy" / name, ignore=left_out)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-PROSE"):
+        shutil.copy(ROOT / name, folder / "copy")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "."]
+    built = subprocess.run([*command, "-w", folder], cwd=folder / "copy", capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = folder.glob("*.whl")
+    with ZipFile(wheel) as packed:
+        packed.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_the_wheel_carries_all_of_the_package_the_chapters_and_the_command(site):
+    wanted = {path.relative_to(ROOT) for path in (ROOT / "bertutil").rglob("*") if path.is_file()}
+    chapters = [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "notebooks" / "glossary.md"]
+    wanted |= {Path("bertutil/course/notebooks", path.name) for path in chapters}
+    wanted = {path for path in wanted if not path.suffix == ".pyc" and ".ipynb_checkpoints" not in path.parts}
+    assert {path for path in wanted if not (site / path).is_file()} == set()
+    (entries,) = site.glob("*.dist-info/entry_points.txt")
+    assert "bertutil = bertutil.__main__:run" in entries.read_text()
+
+
+def test_an_installed_package_writes_the_same_copies_as_a_checkout(site, tmp_path):
+    code = "import sys; from bertutil.__main__ import run; run()"
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    command = [sys.executable, "-c", code, "learn", str(tmp_path / "installed"), "--run", "0"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^00_tour\.ipynb ran to its end", done.stdout, re.M)
+    learn.bring(SOURCE, tmp_path / "checkout")
+    installed, checkout = everything(tmp_path / "installed"), everything(tmp_path / "checkout")
+    for files in (installed, checkout):
+        del files[progress.NAME]
+    assert installed == checkout
+
+
+def test_without_the_chapters_it_is_said_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(workshop, "PROJECT", tmp_path)
+    assert main(["learn", str(tmp_path / "mine")]) == 2
+    assert "bertutil/course/notebooks is missing: install bertutil again" in capsys.readouterr().err
+
+
 # --- Progress ---
 
 
@@ -364,7 +417,7 @@ def test_status_says_what_is_right_in_each_chapter(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.startswith("06_pooling")]
     assert re.fullmatch(r"06_pooling +1 of \d+ right; not yet: 6\.1, 6\.3.*", line)
-    assert lines[-1] == f"1 exercises are right in {tmp_path}"
+    assert re.fullmatch(rf"{tmp_path}: 1 of \d+ exercises are right", lines[-1])
     assert everything(tmp_path) == before
 
 

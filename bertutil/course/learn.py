@@ -133,14 +133,14 @@ def status(source: Path, folder: Path) -> str:
     if not progress.is_marked(folder):
         raise ValueError(f"{folder} is not made by this command; `bertutil learn {folder}` begins it")
     right = {*progress.read(folder)["right"]}
-    lines, total = [], 0
+    lines, n_left, total = [], 0, 0
     for path in workshop.find_chapters(source).values():
         if ids := exercise_ids(path):
             left = [number for number, id in ids.items() if id not in right]
-            total += len(ids) - len(left)
+            n_left, total = n_left + len(left), total + len(ids)
             lines.append(f"{path.stem:26} {len(ids) - len(left)} of {len(ids)} right")
             lines[-1] += f"; not yet: {', '.join(left)}" if left else ""
-    return "\n".join([*lines, f"{total} exercises are right in {folder}"])
+    return "\n".join([*lines, f"{folder}: {total - n_left} of {total} exercises are right"])
 
 
 # --- Running ---
@@ -152,6 +152,7 @@ def run(path: Path) -> int:
         import nbformat
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError, DeadKernelError
+        from traitlets.config import Config
     except ImportError as error:
         raise ImportError(f"{error.name} is missing; it comes with: pip install 'bertutil[lab]'") from None
     try:
@@ -159,9 +160,9 @@ def run(path: Path) -> int:
     except Exception as error:  # nbformat has many kinds
         raise ValueError(f"{path} is damaged, or no notebook: {error}") from error
     start, trouble = time.monotonic(), ""
-    client = NotebookClient(
-        notebook, kernel_name="python3", timeout=None, resources={"metadata": {"path": str(path.parent)}}
-    )
+    quiet = Config({"KernelManager": {"transport_encryption": "auto"}})  # or ipykernel warns on every start
+    where = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, kernel_name="python3", timeout=None, config=quiet, resources=where)
     try:
         client.execute()
     except (CellExecutionError, DeadKernelError) as error:
@@ -198,8 +199,15 @@ def open_lab(path: Path, port: int, ip: str | None, browser: bool) -> None:
     arguments += [f"--IdentityProvider.token={token}", "--Application.log_level=ERROR"]
     arguments += ["--KernelManager.transport_encryption=auto"]  # or ipykernel warns on every start
     server: Any = LabApp.initialize_server(arguments + ["--no-browser"] * (not browser or not _has_screen()))
-    print(f"JupyterLab is at {server.local_url.partition('/lab')[0]}/lab/tree/{path.name}?token={token}", flush=True)
-    print("Ctrl-C in this terminal ends it. Your work stays in", path.parent, flush=True)
+
+    def tell() -> None:
+        address = f"{server.local_url.partition('/lab')[0]}/lab/tree/{path.name}?token={token}"
+        print(
+            f"JupyterLab is at {address}\nCtrl-C in this terminal ends it. Your work stays in {path.parent}",
+            flush=True,
+        )
+
+    server.io_loop.add_callback(tell)  # it stands behind the one that takes the port
     server.start()
 
 

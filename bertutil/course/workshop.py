@@ -287,7 +287,7 @@ def find_chapters(folder: Path) -> dict[int, Path]:
             raise ValueError(f"{other} and {path.name} are of one chapter; keep one of them")
         paths[int(path.name[:2])] = path
     if not paths:
-        raise ValueError(f"no notebooks in {folder}; give the folder of the chapters with --notebooks PATH/notebooks")
+        raise ValueError(f"no notebooks in {folder}; clone the repository, and give its folder with --notebooks PATH")
     return paths
 
 
@@ -378,8 +378,9 @@ def _named(path: Path) -> Iterator[None]:
 def main(arguments: list[str]) -> int:
     """Run the command line; 1 with a message where nothing was written."""
     parser = argparse.ArgumentParser(
-        prog="python -m bertutil workshop",
+        prog="bertutil workshop",
         description="Write copies of the chapters: OUT/learner without solutions, OUT/solved with them.",
+        epilog="example: bertutil workshop room --chapters 1 3 5 --slides",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
     parser.add_argument("--chapters", type=int, nargs="+", default=[], metavar="N", help="only these; default: all")
