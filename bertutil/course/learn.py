@@ -175,8 +175,8 @@ def run(path: Path) -> int:
             print(f"exercise {heading[1]}:", *(output.get("text", "").strip() for output in cell.outputs))
     seconds = time.monotonic() - start
     if trouble:
-        where = next((cell.id for cell in notebook.cells if _has_error(cell)), "?")
-        print(f"{path.name} stopped after {seconds:.0f} s in the cell {where}: {trouble}")
+        at = next((cell.id for cell in notebook.cells if _has_error(cell)), "?")
+        print(f"{path.name} stopped after {seconds:.0f} s in the cell {at}: {trouble}")
         return 1
     print(f"{path.name} ran to its end in {seconds:.0f} s. The file is as it was")
     return 0
