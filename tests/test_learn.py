@@ -146,6 +146,11 @@ def test_a_changed_copy_stays_and_the_new_version_comes_beside_it(source, mine, 
     assert learn.bring(source, mine) == {}
 
 
+def test_a_changed_copy_gets_nothing_beside_it_while_there_is_no_new_version(source, mine):
+    edit(mine / "02_two.ipynb", "x = 'my own'")
+    assert learn.bring(source, mine) == {}
+
+
 def test_each_further_version_renews_the_one_beside_until_that_is_changed_too(source, mine):
     edit(mine / "02_two.ipynb", "x = 'my own'")
     for version, place in [("a", "02_two-2.ipynb"), ("b", "02_two-2.ipynb"), ("c", "02_two-3.ipynb")]:
@@ -318,7 +323,18 @@ def test_anywhere_else_a_check_leaves_no_trace(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "Right.\n"
 
 
-DAMAGED = ["", "{", "[]", "3", '{"right": 3}', '{"right": [3]}', '{"copies": []}', '{"copies": {"a": 1}}', b"\xe9"]
+DAMAGED = [
+    "",
+    "{",
+    "[]",
+    "3",
+    '{"right": 3}',
+    '{"right": [3]}',
+    '{"right": "try"}',
+    '{"copies": []}',
+    '{"copies": {"a": 1}}',
+    b"\xe9",
+]
 
 
 @pytest.mark.parametrize("content", [*DAMAGED, "[" * 100_000])
