@@ -267,7 +267,7 @@ def test_without_notebooks_and_with_an_unknown_chapter_the_error_says_what_to_do
     assert main(["workshop", str(tmp_path / "out"), "--notebooks", str(tmp_path / "empty")]) == 1
     assert "give its folder with --notebooks" in capsys.readouterr().err
     assert main(["workshop", str(tmp_path / "out"), "--chapters", "1", "77"]) == 1
-    assert "there is no chapter 77; there are 1, 2, 3" in capsys.readouterr().err
+    assert "there is no chapter 77; there are 0, 1, 2, 3" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -201,7 +201,9 @@ def open_lab(path: Path, port: int, ip: str | None, browser: bool) -> None:
     server: Any = LabApp.initialize_server(arguments + ["--no-browser"] * (not browser or not _has_screen()))
 
     def tell() -> None:
-        address = f"{server.local_url.partition('/lab')[0]}/lab/tree/{path.name}?token={token}"
+        host = "127.0.0.1" if ip in ("0.0.0.0", "::", "*") else ip
+        address = f"http{'s' * bool(server.certfile)}://{host}:{server.port}{server.base_url}lab/tree/{path.name}"
+        address += f"?token={token}"
         print(
             f"JupyterLab is at {address}\nCtrl-C in this terminal ends it. Your work stays in {path.parent}",
             flush=True,
