@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -556,7 +557,13 @@ def started(settings, tmp_path):
     def started(*arguments, **more):
         command = [sys.executable, "-m", "bertutil", "learn", *arguments]
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=settings | more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=tmp_path,
+            env=settings | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         processes.append(process)
         said = []
@@ -568,8 +575,12 @@ def started(settings, tmp_path):
 
     yield started
     for process in processes:
-        process.terminate()
-        process.wait(60)
+        process.terminate()  # it ends its kernels first; one that is just starting can make it wait for ever
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
         process.stdout.close()
 
 
@@ -594,6 +605,7 @@ def test_one_line_opens_jupyterlab_at_chapter_0_in_a_folder_at_home(started, tmp
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector(".jp-RenderedMarkdown h1:has-text('The tour')", timeout=120_000)
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=120_000)
 
 
 @needs_signals
