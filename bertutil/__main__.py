@@ -1,8 +1,10 @@
-"""python -m bertutil COMMAND ...: see bertutil.cli."""
+"""python -m bertutil COMMAND ..., or bertutil COMMAND ...: see bertutil.cli."""
 
 import sys
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run the command line; the process ends with its status."""
     try:
         from bertutil.cli import main
 
@@ -10,3 +12,7 @@ if __name__ == "__main__":
     except KeyboardInterrupt:  # in the first moments, or a command of the course
         print("\nStopped.", file=sys.stderr)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,4 +1,4 @@
-"""The command line: python -m bertutil embed | search | doctor | workshop. Each command says more with --help."""
+"""The command line: bertutil learn | embed | search | verify | doctor | workshop. Each says more with --help."""
 
 import argparse
 import csv
@@ -13,6 +13,7 @@ import warnings
 from _thread import interrupt_main
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ JSON_LINES = (".jsonl", ".ndjson", ".json")
 PACKED = {".gz": ["gzip"], ".bz2": ["bz2"], ".xz": ["lzma"], ".zst": ["compression.zstd", "backports.zstd"]}
 
 COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]) for it
+    "learn": ("the chapters in a folder of your own, opened in JupyterLab where you were", "bertutil.course.learn"),
     "embed": ("vectors for the lines of a text file or the column of a table, in a folder", None),
     "search": ("the lines of such a folder that are nearest to a query", None),
     "verify": ("is such a folder as it was written? Every file is read and compared with its sum", None),
@@ -36,13 +38,19 @@ COMMANDS = {  # what it does, and where the course has a main(["<command>", ...]
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return its exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] not in COMMANDS:
-        asked = bool(arguments) and arguments[0] in ("-h", "--help")
-        print("usage: python -m bertutil COMMAND ...\n", file=sys.stdout if asked else sys.stderr)
-        for name, (text, _) in COMMANDS.items():
-            print(f"  {name:10} {text}", file=sys.stdout if asked else sys.stderr)
+    name = arguments[0] if arguments else ""
+    if name == "--version":
+        print("bertutil", bertutil.__version__)
+        return 0
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS)
+        lines = [f"There is no command {name}; did you mean {' or '.join(near)}?"] if near else []
+        lines += ["usage: bertutil COMMAND ..., or --version; each command says more with --help\n"]
+        lines += [f"  {command:10} {text}" for command, (text, _) in COMMANDS.items()]
+        asked = name in ("-h", "--help")
+        print("\n".join(lines), file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
-    _, module = COMMANDS[arguments[0]]
+    _, module = COMMANDS[name]
     if module:  # loaded late, so that the doctor runs where torch is broken
         return int(import_module(module).main(arguments))
     return _run(arguments)
@@ -79,49 +87,36 @@ def _press_again(lost: "sys.UnraisableHookArgs") -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bertutil")
+    parser = argparse.ArgumentParser(prog="bertutil")
     commands = parser.add_subparsers(required=True)
 
-    embed = commands.add_parser(
-        "embed",
-        help="vectors for the lines of a text file, in a folder",
-        description="Write a vector for each line of INPUT to the folder OUT. The same command again goes on where "
-        "it was stopped. Read the folder with bertutil.open_corpus(OUT), or numpy.load('OUT/vectors.npy').",
-    )
-    embed.set_defaults(run=_embed)
-    embed.add_argument(
-        "input",
-        metavar="INPUT",
-        help="a text file in UTF-8, or a table (--column), also with .gz, .bz2, .xz or .zst; - is standard input",
-    )
-    embed.add_argument("out", metavar="OUT", help="the folder to write; with --jsonl the file")
-    embed.add_argument("--model", help="a name of the catalogue, a folder or a hub id (default: minilm)")
-    embed.add_argument("--unit", choices=["sentence", "word", "token"], help="default: sentence")
-    embed.add_argument("--strategy", help="layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)")
-    embed.add_argument("--how", help="how tokens are pooled (default: mean)")
-    embed.add_argument(
-        "--specials",
-        action=argparse.BooleanOptionalAction,
-        help="let [CLS] and [SEP] count, or not (default: what suits the checkpoint)",
-    )
-    embed.add_argument("--window", type=int, help="texts to compute and commit at a time (default: 10000)")
-    embed.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
-    embed.add_argument("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
-    embed.add_argument("--column", help="the column of a .csv, .tsv, .jsonl or .parquet file with the texts")
-    embed.add_argument("--errors", default="strict", choices=["strict", "replace"], help="on invalid UTF-8")
-    embed.add_argument(
-        "--jsonl",
-        action="store_true",
-        help="write the JSON lines of BERT's extract_features.py, with the last four layers of every token; a line's "
-        "' ||| ' is plain text here",
-    )
+    def add(name: str, run: Any, example: str) -> argparse.ArgumentParser:
+        example = f"example: bertutil {name} {example}"
+        command = commands.add_parser(name, description=COMMANDS[name][0], epilog=example)
+        command.set_defaults(run=run)
+        return command
 
-    verify = commands.add_parser("verify", help="whether every file of such a folder is as it was written")
-    verify.set_defaults(run=_verify)
+    option = add("embed", _embed, "reviews.csv vectors --column text (again: it goes on)").add_argument
+    option("input", metavar="INPUT", help="UTF-8 text or a table (--column), also .gz, .bz2, .xz, .zst; - is stdin")
+    option("out", metavar="OUT", help="the folder to write, for bertutil.open_corpus(OUT); with --jsonl the file")
+    option("--model", help="a name of the catalogue, a folder or a hub id (default: minilm)")
+    option("--unit", choices=["sentence", "word", "token"], help="default: sentence")
+    option("--strategy", help="layers, as in bertutil.STRATEGIES (default: what suits the checkpoint)")
+    option("--how", help="how tokens are pooled (default: mean)")
+    counted = "let [CLS] and [SEP] count, or not (default: what suits the checkpoint)"
+    option("--specials", action=argparse.BooleanOptionalAction, help=counted)
+    option("--window", type=int, help="texts to compute and commit at a time (default: 10000)")
+    option("--dtype", default="float32", choices=["float32", "bfloat16", "float16"], help="of the model")
+    option("--device", default="auto", help="such as cpu or cuda (default: a GPU where there is one)")
+    option("--column", help="the column of a .csv, .tsv, .jsonl or .parquet file with the texts")
+    option("--errors", default="strict", choices=["strict", "replace"], help="on invalid UTF-8")
+    lines = "the JSON lines of BERT's extract_features.py, with the last four layers of every token"
+    option("--jsonl", action="store_true", help=f"write {lines}; a line's ' ||| ' is plain text here")
+
+    verify = add("verify", _verify, "vectors")
     verify.add_argument("folder", metavar="FOLDER", help="written by embed")
 
-    search = commands.add_parser("search", help="the lines of such a folder that are nearest to a query")
-    search.set_defaults(run=_search)
+    search = add("search", _search, 'vectors "slow delivery, friendly people"')
     search.add_argument("folder", metavar="FOLDER", help="written by embed, unit sentence")
     search.add_argument("query", metavar="QUERY", help="a text")
     search.add_argument("-k", type=int, default=5, help="how many lines (default: 5)")

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -460,7 +461,31 @@ def test_help_names_every_option(capsys):
         assert option in shown
 
 
-@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["embedd"], 2), (["--help"], 0), (["-h"], 0)])
+def test_version_is_the_installed_one(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bertutil {bertutil.__version__}\n"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("lern", "learn"), ("embedd", "embed"), ("doktor", "doctor")])
+def test_a_misspelt_command_is_asked_about(typed, meant, capsys):
+    assert main([typed]) == 2
+    assert capsys.readouterr().err.startswith(f"There is no command {typed}; did you mean {meant}?\nusage: ")
+
+
+def test_what_resembles_no_command_is_not_guessed_at(capsys):
+    assert main(["xyz"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [name for name in cli.COMMANDS if name != "doctor"])
+def test_each_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert re.search(rf"^examples?:\s+bertutil {command} ", shown, re.M)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["xyz"], 2), (["--help"], 0), (["-h"], 0)])
 def test_what_is_no_command_is_answered_with_the_commands_and_status_2_unless_help_was_asked_for(
     capsys, arguments, status
 ):

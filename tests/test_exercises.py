@@ -21,6 +21,7 @@ import torch
 
 import bertutil.course.exercises
 from bertutil import encode
+from bertutil.course import learn, workshop
 from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch15, compare, is_right, number
 from bertutil.course.inputs import RARE, tiny_model
 from tests.answers import ch10 as answers10
@@ -41,6 +42,16 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 def test_the_ids_of_exercises_are_unique_over_all_chapters():
     ids = [exercise.values[0].id for exercise in EXERCISES]
     assert [id for id, count in Counter(ids).items() if count > 1] == []
+
+
+@every_notebook
+def test_the_ids_of_a_chapter_s_exercises_are_found_without_importing_them(path):
+    numbers = {each.number: each.check.split(".") for each in workshop.exercises(workshop.read(path))}
+    ids = {
+        number: getattr(import_module(f"bertutil.course.exercises.{module}"), name).id
+        for number, (module, name) in numbers.items()
+    }
+    assert learn.exercise_ids(path) == ids
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

@@ -267,7 +267,7 @@ def test_without_notebooks_and_with_an_unknown_chapter_the_error_says_what_to_do
     assert main(["workshop", str(tmp_path / "out"), "--notebooks", str(tmp_path / "empty")]) == 1
     assert "give its folder with --notebooks" in capsys.readouterr().err
     assert main(["workshop", str(tmp_path / "out"), "--chapters", "1", "77"]) == 1
-    assert "there is no chapter 77; there are 1, 2, 3" in capsys.readouterr().err
+    assert "there is no chapter 77; there are 0, 1, 2, 3" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -373,7 +373,7 @@ def test_copies_may_be_read_by_others_as_other_files_may(out, tmp_path):
 
 
 def test_an_exercise_that_is_not_marked_as_agreed_is_refused():
-    notebook = workshop.read(NOTEBOOKS[0])
+    notebook = workshop.read(NOTEBOOKS[1])
     notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != "exercise-1-solution"]
     with pytest.raises(ValueError, match=r"exercise-1: needs the cells exercise-1 .* and exercise-1-solution"):
         workshop.learner(notebook)
@@ -395,6 +395,7 @@ def test_a_solution_that_is_checked_as_another_exercise_is_refused():
         ("[gone](../data/y.md)", "gone", []),
         ("[out](https://example.org/../x)", "[out](https://example.org/../x)", []),
         ("[here](#part)", "[here](#part)", []),
+        ("[cli](../bertutil/cli.py)", "[cli](files/bertutil/cli.py)", ["files/bertutil/cli.py"]),  # from a wheel
     ],
 )
 def test_links_are_mended_for_a_folder_of_its_own(tmp_path, link, mended, files):

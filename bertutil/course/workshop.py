@@ -15,7 +15,7 @@ import symtable
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +27,7 @@ CHECK = re.compile(r"\b(ch\d\d\.\w+)\.check\((\w+)\)")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 ABOUT_SOLUTIONS = re.compile(r"\s*\(The folded solution[^)]*\)|  # or your own: \w+")
 NOT_ON_SLIDES = {"install", "parameters", "imports"}
+PROJECT = Path(__file__).resolve().parents[2]  # the repository, or where the package is installed
 
 Cell = dict[str, Any]
 Notebook = dict[str, Any]
@@ -80,7 +81,7 @@ def exercises(notebook: Notebook) -> list[Exercise]:
 
 
 def learner(notebook: Notebook) -> Notebook:
-    """Return the notebook without solutions and outputs.
+    """Return the notebook without solutions and outputs, its set-up folded.
 
     A cell that calls a solution's function calls the learner's instead, once that one is right; before, it says so,
     and so does every later cell that needs what such a cell defines.
@@ -93,6 +94,8 @@ def learner(notebook: Notebook) -> Notebook:
         if cell["cell_type"] != "code":
             continue
         cell["outputs"], cell["execution_count"] = [], None
+        if cell["id"] == "install":
+            cell["metadata"] |= {"jupyter": {"source_hidden": True}}
         defined, used = _names(originals[cell["id"]])
         needed = {e for e in found if e.solution in used}.union(*(waiting.get(n, ()) for n in used - defined))
         if needed:
@@ -166,10 +169,12 @@ def relink(text: str, folder: Path, present: set[str]) -> tuple[str, dict[str, P
         path, _, anchor = link.partition("#")
         if "://" in link or not path or path in present:
             return match[0]
-        if ".." not in path or not (folder / path).is_file():
+        inside = path.replace("../", "")
+        source = next((place for place in (folder / path, PROJECT / inside) if place.is_file()), None)
+        if ".." not in path or not source:
             return f"{mark}{words}"
-        name = "files/" + path.replace("../", "")
-        files[name] = folder / path
+        name = f"files/{inside}"
+        files[name] = source
         return f"{mark}[{words}]({name}{'#' * bool(anchor)}{anchor})"
 
     return LINK.sub(mend, text), files
@@ -262,27 +267,80 @@ Reveal.on("slidechanged", fit);
 """
 
 
-def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bool = False) -> list[str]:
-    """Write the copies of the chapters (default: all) in `folder` to `out`; return the names of their notebooks.
+def find_notebooks() -> Path:
+    """Return the folder of the chapters: the repository's own, else what the installed package carries.
 
-    All is made in a folder beside `out` and then moved there, so that nothing half made is left where it fails.
-    Raises ValueError where there is no such notebook and for one that is damaged, OSError where a file cannot be
-    read or written, each with the file's name.
+    Raises ValueError where there is neither.
     """
+    carried = PROJECT / "bertutil" / "course" / "notebooks"
+    for folder in (PROJECT / "notebooks", carried):
+        if (folder / "glossary.md").is_file():
+            return folder
+    raise ValueError(f"{carried} is missing: install bertutil again, or clone its repository")
+
+
+def find_chapters(folder: Path) -> dict[int, Path]:
+    """Return the chapters in a folder by their numbers. Raises ValueError where there is none, or two of one."""
     paths: dict[int, Path] = {}
     for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
         if other := paths.get(int(path.name[:2])):
             raise ValueError(f"{other} and {path.name} are of one chapter; keep one of them")
         paths[int(path.name[:2])] = path
     if not paths:
-        raise ValueError(
-            f"no notebooks in {folder}. They come with the repository and not with the installed package: "
-            "clone it, and give its folder with --notebooks PATH/notebooks"
-        )
+        raise ValueError(f"no notebooks in {folder}; clone the repository, and give its folder with --notebooks PATH")
+    return paths
+
+
+def copies(folder: Path, chosen: Sequence[Path], make: Callable[[Notebook], Notebook]) -> dict[str, bytes | Path]:
+    """Return the files of a folder of copies: the chapters as `make` makes them, the glossary, what they link to.
+
+    name -> the content, or the file to copy. Raises ValueError for a chapter that is damaged, OSError for one that
+    cannot be read, each with the file's name.
+    """
+    glossary = folder / "glossary.md"
+    present = {path.name for path in chosen} | ({glossary.name} if glossary.is_file() else set())
+    files: dict[str, bytes | Path] = {}
+    for path in chosen:
+        with _named(path):
+            notebook = make(read(path))
+            for cell in notebook["cells"]:
+                if cell["cell_type"] == "markdown":
+                    cell["source"], beside = relink(cell["source"], folder, present)
+                    files |= beside
+            files[path.name] = (json.dumps(notebook, ensure_ascii=False, indent=1) + "\n").encode()
+    if glossary.is_file():
+        with _named(glossary):
+            text, beside = relink(glossary.read_text(encoding="utf-8"), folder, present)
+            files |= {glossary.name: text.encode(), **beside}
+    return files
+
+
+def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bool = False) -> list[str]:
+    """Write the copies of the chapters (default: all) in `folder` to `out`; return the names of their notebooks.
+
+    Raises ValueError where there is no such notebook and for one that is damaged, OSError where a file cannot be
+    read or written, each with the file's name.
+    """
+    paths = find_chapters(folder)
     if missing := sorted({*chapters} - {*paths}):
         raise ValueError(f"there is no chapter {missing[0]}; there are {', '.join(map(str, paths))}")
     chosen = [paths[number] for number in chapters or paths]
-    files = _files(folder, chosen, with_slides)
+    files: dict[str, bytes | Path] = {}
+    for kind, make in {"learner": learner, "solved": solved}.items():
+        files |= {f"{kind}/{name}": content for name, content in copies(folder, chosen, make).items()}
+    for path in chosen if with_slides else ():
+        with _named(path):
+            files[f"slides/{path.stem}.html"] = slides(read(path), path.stem).encode()
+    put(files, out)
+    return [path.name for path in chosen]
+
+
+def put(files: Mapping[str, bytes | Path], out: Path) -> None:
+    """Write files (name -> the content, or the file to copy) to the folder `out`, over what has the same names.
+
+    All is made in a folder beside `out` and then moved there, so that nothing half made is left where it fails.
+    Raises OSError or ValueError with the file's name.
+    """
     above = next(place for place in out.absolute().parents if os.path.lexists(place))
     if not above.is_dir():
         raise NotADirectoryError(f"{above} is no folder, so {out} cannot be one; give another folder")
@@ -304,36 +362,6 @@ def write(folder: Path, out: Path, chapters: Sequence[int] = (), with_slides: bo
         for name in files:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(beside) / name, out / name)
-    return [path.name for path in chosen]
-
-
-def _files(folder: Path, chosen: list[Path], with_slides: bool) -> dict[str, bytes | Path]:
-    """What to write: the name below OUT -> the content, or the file to copy."""
-    notebooks = {path: read(path) for path in chosen}
-    glossary = folder / "glossary.md"
-    present = {path.name for path in chosen} | ({glossary.name} if glossary.is_file() else set())
-    files: dict[str, bytes | Path] = {}
-    for kind, make in {"learner": learner, "solved": solved}.items():
-        needed: dict[str, Path] = {}
-        for path, original in notebooks.items():
-            with _named(path):
-                notebook = make(original)
-                for cell in notebook["cells"]:
-                    if cell["cell_type"] == "markdown":
-                        cell["source"], beside = relink(cell["source"], folder, present)
-                        needed |= beside
-                text = json.dumps(notebook, ensure_ascii=False, indent=1)
-                files[f"{kind}/{path.name}"] = (text + "\n").encode()
-        if glossary.is_file():
-            with _named(glossary):
-                text, beside = relink(glossary.read_text(encoding="utf-8"), folder, present)
-                files[f"{kind}/{glossary.name}"] = text.encode()
-                needed |= beside
-        files |= {f"{kind}/{name}": source for name, source in needed.items()}
-    for path, original in notebooks.items() if with_slides else ():
-        with _named(path):
-            files[f"slides/{path.stem}.html"] = slides(original, path.stem).encode()
-    return files
 
 
 @contextmanager
@@ -350,14 +378,14 @@ def _named(path: Path) -> Iterator[None]:
 def main(arguments: list[str]) -> int:
     """Run the command line; 1 with a message where nothing was written."""
     parser = argparse.ArgumentParser(
-        prog="python -m bertutil workshop",
+        prog="bertutil workshop",
         description="Write copies of the chapters: OUT/learner without solutions, OUT/solved with them.",
+        epilog="example: bertutil workshop room --chapters 1 3 5 --slides",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
     parser.add_argument("--chapters", type=int, nargs="+", default=[], metavar="N", help="only these; default: all")
     parser.add_argument("--slides", action="store_true", help="also OUT/slides: one HTML file a chapter, offline")
-    here = Path(__file__).resolve().parents[2] / "notebooks"
-    parser.add_argument("--notebooks", type=Path, default=here, help="the folder of the chapters")
+    parser.add_argument("--notebooks", type=Path, help="the folder of the chapters (default: where they are)")
     parser.add_argument("--force", action="store_true", help="write into a folder that is not empty")
     options = parser.parse_args(arguments[1:])
     try:
@@ -365,7 +393,7 @@ def main(arguments: list[str]) -> int:
             raise ValueError(f"{options.out} is no folder; give another one")
         if options.out.exists() and not options.force and any(options.out.iterdir()):
             raise ValueError(f"{options.out} is not empty: give another folder, or --force to write over its files")
-        names = write(options.notebooks, options.out, options.chapters, options.slides)
+        names = write(options.notebooks or find_notebooks(), options.out, options.chapters, options.slides)
     except (ValueError, OSError, ImportError) as error:
         print("nothing was written:", " ".join(str(error).split()), file=sys.stderr)
         return 1

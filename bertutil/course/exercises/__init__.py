@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from bertutil.course import progress
+
 EMPTY_BODY = 3  # instructions: begin, load None, return it; how many of them there are depends on Python
 REMEDIES = {  # what Python says, and what to do about it
     "Boolean value of Tensor": "between tensors write & and |, with brackets, and not `and`, `or`, `not`",
@@ -88,8 +90,11 @@ class Exercise:
             return f"Not right yet: it was stopped after {SECONDS:.0f} seconds; is there a loop that never ends?"
 
     def check(self, answer: Any = None) -> None:
-        """Print the verdict on an answer."""
-        print(self.verdict(answer))
+        """Print the verdict on an answer. In a folder that `bertutil learn` has made, a right one is remembered."""
+        verdict = self.verdict(answer)
+        print(verdict)
+        if verdict == "Right." and (trouble := progress.remember(self.id)):
+            print(f"(It could not be noted as right: {trouble})")
 
     def hint(self, step: int = 1) -> None:
         """Print one hint; a higher step says more."""
