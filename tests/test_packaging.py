@@ -138,8 +138,7 @@ def test_the_readmes_two_commands_are_single_lines_and_install_within_the_tested
     assert lab[1] == ".venv/bin/pip install -c constraints.txt -e '.[lab]'"
     assert tests[1] == ".venv/bin/pip install -r requirements.txt"
     assert "-c constraints.txt" in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert lab[2].startswith(".venv/bin/jupyter lab ")
-    assert lab[2].endswith(" notebooks/00_tour.ipynb")
+    assert lab[2:] == [".venv/bin/bertutil learn"]
     assert tests[2:] == [".venv/bin/pytest"]
 
 
