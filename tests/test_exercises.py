@@ -287,6 +287,20 @@ def test_a_right_answer_passes_in_double_precision(exercise, answer):
 
 
 @pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ((torch.zeros(4, 7, 6), 3), "(Tensor [4, 7, 6], 3)"),
+        ((torch.tensor([1, 2]), "mean"), "(tensor([1, 2]), 'mean')"),
+        (([torch.zeros(5)] * 12, {i: "abc" for i in range(9)}), "(list of length 12, dict of length 9)"),
+    ],
+)
+@pytest.mark.parametrize("answer", [lambda *_: 1 / 0, lambda *_: print()])
+def test_what_the_function_was_given_is_shown_and_of_a_tensor_its_shape(given, shown, answer):
+    with pytest.raises(Wrong, match=re.escape(f"called with {shown}, your function")):
+        call(answer, *given)
+
+
+@pytest.mark.parametrize(
     ("given", "write"),
     [
         (torch.zeros(2), lambda x: x.add_(1)),

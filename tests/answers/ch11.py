@@ -1,5 +1,6 @@
 """Right and wrong answers to the exercises of chapter 11; a wrong one with a part of the reply that it deserves."""
 
+import random
 from itertools import pairwise
 
 import torch
@@ -36,7 +37,7 @@ def pairs_with_zip(stories, n_test):
         return [(a, b, True) for story in part for a, b in pairwise(story)]
 
     def wrong(part):
-        return [(a, part[s - 1][0], False) for s, story in enumerate(part) for a in story[:4]]
+        return [(a, b, False) for s, story in enumerate(part) for a, b in zip(story, part[s - 1][1:], strict=False)]
 
     test, train = stories[-n_test:], stories[:-n_test]
     return [real(train) + wrong(train), real(test) + wrong(test)]
@@ -77,6 +78,43 @@ def wrong_from_the_same_story(stories, n_test):
             for i in range(4)
             for pair in [(story[i], story[i + 1], 1), (story[i], story[i - 1], 0)]
         ]
+
+    return part(stories[n_test:]), part(stories[:n_test])
+
+
+def pairs_at_random(stories, n_test):
+    draw = random.Random(0)
+
+    def part(chosen):
+        return [
+            row
+            for story in chosen
+            for a, b in pairwise(story)
+            for row in [(a, b, 1), (a, draw.choice([x for other in chosen if other != story for x in other[1:]]), 0)]
+        ]
+
+    return part(stories[n_test:]), part(stories[:n_test])
+
+
+def pairs_by_place(place):
+    """Pairs whose wrong ones hold the sentences at place(i) of the story and of another one."""
+
+    def answer(stories, n_test):
+        def part(chosen):
+            true = [(a, b, 1) for story in chosen for a, b in pairwise(story)]
+            places = [place(i) for i in range(4)]
+            return true + [(story[k], chosen[s - 1][m], 0) for s, story in enumerate(chosen) for k, m in places]
+
+        return part(stories[n_test:]), part(stories[:n_test])
+
+    return answer
+
+
+def wrong_of_one_story(stories, n_test):
+    def part(chosen):
+        true = [(a, b, 1) for story in chosen for a, b in pairwise(story)]
+        wrong = [(chosen[0][i], other[k], 0) for k in range(1, 5) for i in range(4) for other in chosen[1:]]
+        return true + wrong[: len(true)]
 
     return part(stories[n_test:]), part(stories[:n_test])
 
@@ -183,6 +221,7 @@ RIGHT = [
     (ch11.logits, lambda s, w, b: functional.linear(s, w, b)[:, 0]),
     (ch11.pairs, pairs),
     (ch11.pairs, pairs_with_zip),
+    (ch11.pairs, pairs_at_random),
     (ch11.epoch, epoch),
     (ch11.epoch, epoch_otherwise),
     (ch11.apart, growth),
@@ -206,6 +245,12 @@ WRONG = [
     (ch11.pairs, split_by_pair, "split the stories first"),
     (ch11.pairs, wrong_from_everywhere, "split the stories first"),
     (ch11.pairs, wrong_from_the_same_story, "must come from another story"),
+    (ch11.pairs, pairs_by_place(lambda i: (i, 0)), "a wrong second sentence opens its story"),
+    (ch11.pairs, pairs_by_place(lambda i: (i, i)), "a wrong second sentence opens its story"),
+    (ch11.pairs, pairs_by_place(lambda i: (4, i + 1)), "begins with the last sentence of a story"),
+    (ch11.pairs, pairs_by_place(lambda i: (i, 1)), "the second sentence of every wrong pair stands at the same"),
+    (ch11.pairs, pairs_by_place(lambda i: (0, i + 1)), "the first sentence of every wrong pair stands at the same"),
+    (ch11.pairs, wrong_of_one_story, "each story gives four"),
     (ch11.pairs, only_the_true_ones, "0 with label 0"),
     (ch11.pairs, backwards, "run backwards"),
     (ch11.pairs, relabelled(lambda label: 1 - label), "the wrong way round"),

@@ -227,7 +227,16 @@ def _within_limits(work: Callable[[], str]) -> str:
 
 
 def _shown(arguments: Sequence[Any]) -> str:
-    return ", ".join(text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") for a in arguments)
+    """What a function was given: what is short as it is, of a tensor its shape, of the rest the type and length."""
+
+    def size(argument: Any) -> str:
+        if hasattr(argument, "shape"):
+            return f" {list(argument.shape)}"
+        return f" of length {len(argument)}" if isinstance(argument, list | tuple | dict) else ""
+
+    return ", ".join(
+        text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") + size(a) for a in arguments
+    )
 
 
 def _same(a: Any, b: Any) -> bool:

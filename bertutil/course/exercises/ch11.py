@@ -1,6 +1,7 @@
 """The exercises of chapter 11: a head's logits, pairs without leakage, a loop with faults, classes that move."""
 
 import copy
+from collections import Counter
 from itertools import combinations
 from operator import index
 from typing import Any, NamedTuple
@@ -73,6 +74,7 @@ def _judge_pairs(function: Any) -> None:
             raise Wrong(f"the test part has {len(told[1])} stories, and n_test is {n_test}{swapped}")
         if len(told[0]) != n_stories - n_test:
             raise Wrong(f"the training part has {len(told[0])} stories; {n_stories - n_test} are left for it")
+        _check_places([(home[a][1], home[b][1]) for part in parts for a, b, label in part if not label])
 
 
 def _parts(answer: Any, home: dict[str, tuple[int, int]]) -> tuple[Pairs, Pairs]:
@@ -111,10 +113,37 @@ def _check_pairs(name: str, part: Pairs, home: dict[str, tuple[int, int]]) -> No
         if not label and home[first][0] == home[second][0]:
             raise Wrong(f"{shown}; the wrong sentence must come from another story")
     stories = {home[first][0] for first, *_ in part}
+    counts = Counter(home[first][0] for first, _, label in part if not label)
     if sum(labels) != 4 * len(stories) or len({pair for pair in part if pair[2]}) != sum(labels):
         raise Wrong(f"the {name} part has {sum(labels)} pairs with label 1; a story has 4, each of them once")
     if labels.count(0) != sum(labels):
         raise Wrong(f"the {name} part has {sum(labels)} pairs with label 1 and {labels.count(0)} with label 0")
+    if set(counts.values()) != {4}:
+        raise Wrong(
+            f"the {name} part has pairs with label 0 for each story: {[counts[s] for s in sorted(stories)]}; each "
+            "story gives four, as it gives four true ones"
+        )
+
+
+def _check_places(wrong: list[tuple[int, int]]) -> None:
+    """One sentence alone must not give the label away, as in the chapter. `wrong`: where those of a wrong pair stand."""
+    firsts, seconds = map(set, zip(*wrong, strict=True))
+    if 0 in seconds:
+        raise Wrong(
+            "this leaks the label: a wrong second sentence opens its story, and no true pair ends with such a one. "
+            "Who sees it knows the label without the first sentence; take it from other[1:]"
+        )
+    if 4 in firsts:
+        raise Wrong(
+            "this leaks the label: a wrong pair begins with the last sentence of a story, and no true pair does. "
+            "Who sees it knows the label without the second sentence; take the first sentences of the true pairs"
+        )
+    for name, places in (("first", firsts), ("second", seconds)):
+        if len(places) == 1:
+            raise Wrong(
+                f"this leaks the label: the {name} sentence of every wrong pair stands at the same place of its story, "
+                "and that of true pairs at four places. Who sees it can mostly guess the label; let i choose it"
+            )
 
 
 FAULTS = {
