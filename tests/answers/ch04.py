@@ -3,6 +3,7 @@
 import torch
 
 from bertutil.course.exercises import ch04
+from bertutil.course.inputs import tiny_model
 
 
 def segment_ids(n_first, n_second):
@@ -86,6 +87,25 @@ def all_states(model, ids, segment, *by_position):
 def cosines(model, ids, *by_position):
     one, other = (all_states(model, ids, segment, *by_position) for segment in (0, 1))
     return torch.cosine_similarity(one, other, dim=-1)
+
+
+def other_segments(model, ids, *segments, mask=1):
+    with torch.no_grad():
+        runs = [
+            model(
+                input_ids=ids,
+                attention_mask=torch.full_like(ids, mask),
+                token_type_ids=torch.zeros_like(ids) + segment,
+                output_hidden_states=True,
+            )
+            for segment in segments
+        ]
+    one, other = (torch.stack(run.hidden_states)[:, 0] for run in runs)
+    return torch.cosine_similarity(one, other, dim=-1).amin(dim=-1)
+
+
+def of_rows(model, ids, rows):
+    return torch.cosine_similarity(*(rows(all_states(model, ids, segment)) for segment in (0, 1)), dim=-1)
 
 
 def segment_effect(model, ids):
@@ -197,12 +217,49 @@ WRONG = [
     (
         ch04.segment_effect,
         lambda m, ids: torch.cosine_similarity(*[all_states(m, ids, 0)] * 2, dim=-1).amin(dim=-1),
-        "both runs were the same",
+        "The segment ids of the runs are [0]",
     ),
     (
         ch04.segment_effect,
         lambda m, ids: (all_states(m, ids, 0) * all_states(m, ids, 1)).sum(dim=-1).amin(dim=-1),
         "dot products",
     ),
-    (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=-1) ** 2, "Does your function use the `model`"),
+    (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=-1) ** 2, "The right runs are made"),
+    (
+        ch04.segment_effect,
+        lambda m, ids: segment_effect(tiny_model(9, m.config.num_hidden_layers), ids),
+        "was not run",
+    ),
+    (
+        ch04.segment_effect,
+        lambda m, ids: other_segments(m, ids, 1, 1)[..., None].amin(dim=-1),
+        "The segment ids of the runs are [1]",
+    ),
+    (
+        ch04.segment_effect,
+        lambda m, ids: other_segments(m, ids, 0, torch.arange(ids.shape[1]) % 2),
+        "all tokens have the same",
+    ),
+    (
+        ch04.segment_effect,
+        lambda m, ids: other_segments(m, ids[:, [0, *range(1, ids.shape[1]), -1]], 0, 1),
+        "of `ids`",
+    ),
+    (
+        ch04.segment_effect,
+        lambda m, ids: other_segments(m, ids, 1, 1) ** 2 / 2,
+        "The segment ids of the runs are [1]",
+    ),
+    (ch04.segment_effect, lambda m, ids: other_segments(m, ids, 0, 1, mask=0), "zeros in the attention mask"),
+    (
+        ch04.segment_effect,
+        lambda m, ids: of_rows(m, ids, lambda x: x.flatten(1)),
+        "one cosine of all the layer's numbers",
+    ),
+    (ch04.segment_effect, lambda m, ids: of_rows(m, ids, lambda x: x.mean(dim=1)), "of the means over the tokens"),
+    (
+        ch04.segment_effect,
+        lambda m, ids: (all_states(m, ids, 0) - all_states(m, ids, 1)).norm(dim=-1).amin(dim=-1),
+        "these are distances; return cosines",
+    ),
 ]

@@ -59,6 +59,13 @@ def through(model, state, k):
     return state[0]
 
 
+def by_layers(model, ids, chosen):
+    states = model.embeddings.LayerNorm(summed(model, ids))[None]
+    for layer in chosen(list(model.encoder.layer)):
+        states = layer(states)
+    return states[0]
+
+
 def layer_state(model, ids, k):
     with torch.no_grad():
         return through(model, model.embeddings.LayerNorm(summed(model, ids)), k)
@@ -190,22 +197,42 @@ WRONG = [
     (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k + 1), "this is layer 1"),
     (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, max(k - 1, 0)), "this is layer 1"),
     (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k)[None], "with [0]"),
-    (ch05.layer_state, lambda m, ids, k: through(m, summed(m, ids), k), "not those of layer 0"),
+    (ch05.layer_state, lambda m, ids, k: through(m, summed(m, ids), k), "the layer norm is missing"),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: through(m, m.embeddings.LayerNorm(summed(m, ids) * 2 + 1), k) * 2,
+        "not those of layer 0",
+    ),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: through(m, m.embeddings.LayerNorm(summed(m, ids, segment=1)), k),
+        "the segment is 1",
+    ),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: through(m, m.embeddings.LayerNorm(m.embeddings.word_embeddings.weight[ids]), k),
+        "the rows of the positions and of segment 0 are missing",
+    ),
+    (ch05.layer_state, lambda m, ids, k: by_layers(m, ids, lambda all: all[1 : k + 1]), "the first layer is skipped"),
+    (ch05.layer_state, lambda m, ids, k: by_layers(m, ids, lambda all: all[len(all) - k :]), "counted from the end"),
+    (ch05.layer_state, lambda m, ids, k: by_layers(m, ids, lambda all: all[:k][::-1]), "the wrong order"),
+    (ch05.layer_state, lambda m, ids, k: by_layers(m, ids, lambda all: [all[0]] * k), "again and again"),
+    (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k) * (1 + (k > 0)), "as they should, and the numbers"),
     (
         ch05.layer_state,
         lambda m, ids, k: through(m, m.embeddings.LayerNorm(summed(m, ids, segment=None)), k),
-        "of segment 0, added up",
+        "the row of segment 0 is missing",
     ),
     (
         ch05.layer_state,
         lambda m, ids, k: through(m, m.embeddings.LayerNorm(summed(m, ids, first=1)), k),
-        "positions from 0 on",
+        "the positions are counted from 1",
     ),
     (
         ch05.layer_state,
         lambda m, ids, k: through(m, torch.layer_norm(summed(m, ids), (32,)), k),
-        "with its weight and its bias",
+        "without its weight and its bias",
     ),
-    (ch05.layer_state, never_handed_on, "each layer takes what the one before returns"),
+    (ch05.layer_state, never_handed_on, "the last layer was given layer 0"),
     (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k)[1:-1], "expected is [6, 32]"),
 ]

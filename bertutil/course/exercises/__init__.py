@@ -19,6 +19,8 @@ from bertutil.course import progress
 EMPTY_BODY = 3  # instructions: begin, load None, return it; how many of them there are depends on Python
 REMEDIES = {  # what Python says, and what to do about it
     "Boolean value of Tensor": "between tensors write & and |, with brackets, and not `and`, `or`, `not`",
+    "is not defined": "is it spelt right, and has the cell been run that defines it? In a learner's copy a cell can "
+    "wait for an earlier exercise",
     "could not infer output dtype": "a mean needs numbers with a decimal point: write .float() first",
 }
 DATA: Mapping[type, str] = {  # what a function can write into, beside a tensor, and what to do instead
@@ -133,7 +135,7 @@ def call(function: Any, *arguments: Any) -> Any:
             "value, and does not return it)"
         )
     for argument, kept in zip(arguments, before, strict=True):
-        if not _same(argument, kept):
+        if argument is not kept and not _same(argument, kept):
             raise Wrong(f"your function changes the {DATA.get(type(argument), TENSOR)}")
     return _finite(result, [MOST])
 
@@ -234,9 +236,7 @@ def _shown(arguments: Sequence[Any]) -> str:
             return f" {list(argument.shape)}"
         return f" of length {len(argument)}" if isinstance(argument, list | tuple | dict) else ""
 
-    return ", ".join(
-        text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") + size(a) for a in arguments
-    )
+    return ", ".join(text if len(text := repr(a)) < 30 else type(a).__name__.strip("_") + size(a) for a in arguments)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -220,7 +220,12 @@ def _judge_segment_effect(function: Any) -> None:
     for seed, n_layers, n_tokens in [(3, 3, 7), (4, 2, 5)]:
         model = tiny_model(seed, n_layers)
         ids = torch.tensor([[101, *range(2000 + seed, 2000 + seed + n_tokens - 2), 102]])
+        runs: list[dict[str, Any]] = []
+        model.register_forward_pre_hook(
+            lambda _, by_place, named, runs=runs: _note(runs, by_place, named), with_kwargs=True
+        )
         answer = call(function, model, ids)
+        asked = [dict(run) for run in runs]
         try:
             values = torch.as_tensor(answer, dtype=torch.float32).detach()
         except (TypeError, ValueError, RuntimeError):
@@ -239,16 +244,44 @@ def _judge_segment_effect(function: Any) -> None:
         if (shape := tuple(values.shape)) != (n_layers + 1,):
             shown = f"for {n_layers} layers and {n_tokens} tokens the answer has the shape {list(shape)}"
             raise Wrong(f"{shown}: {reasons.get(shape, f'expected is {[n_layers + 1]}')}")
-        _compare_effect(values, model, ids)
+        _compare_effect(values, model, ids, asked)
 
 
-def _compare_effect(values: Tensor, model: Any, ids: Tensor) -> None:
+def _note(runs: list[dict[str, Any]], by_place: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Note what a model is called with, by the names of the arguments."""
+    runs.append(dict(zip(("input_ids", "attention_mask", "token_type_ids"), by_place, strict=False)) | named)
+
+
+def _why_effect(asked: list[dict[str, Any]], ids: Tensor) -> str:
+    """What is wrong with the runs that a function has made of the model, or where to look if nothing is."""
+    if not asked:
+        return "The `model` that is handed in was not run. Is another one in its place, such as the notebook's own?"
+    if any(run.get("input_ids") is None or run["input_ids"].shape[-1] != ids.shape[1] for run in asked):
+        return "The rows that are run do not have the tokens of `ids`; hand over input_ids=ids in both runs"
+    if any(run.get("attention_mask") is not None and not run["attention_mask"].all() for run in asked):
+        return (
+            "A run has zeros in the attention mask; there is no padding here, so leave the mask out or make it all 1"
+        )
+    segments = [run.get("token_type_ids") for run in asked]
+    found = {i for one in segments for i in ([0] if one is None else one.unique().tolist())}
+    if found != {0, 1}:
+        return f"The segment ids of the runs are {sorted(found)}; 0 in one run and 1 in the other is asked for"
+    if any(one is not None and (one != one[:, :1]).any() for one in segments):
+        return "In one run some tokens have the segment 0 and some 1; all tokens have the same one in each"
+    return (
+        "The right runs are made; so look at what is done with the states: in each layer the cosine of every token "
+        "with itself, over the features, dim=-1, and the lowest of these"
+    )
+
+
+def _compare_effect(values: Tensor, model: Any, ids: Tensor, asked: list[dict[str, Any]]) -> None:
     ones, zeros = torch.ones_like(ids), torch.zeros_like(ids)
 
     @torch.no_grad()
     def states(**inputs: Tensor) -> Tensor:
         return torch.stack(model(input_ids=ids, **inputs, output_hidden_states=True).hidden_states)[:, 0]
 
+    why = _why_effect(asked, ids)
     whole, other = states(token_type_ids=zeros), states(token_type_ids=ones)
     cosine = torch.cosine_similarity(whole, other, dim=-1)
     masked = torch.cosine_similarity(whole, states(attention_mask=zeros), dim=-1)
@@ -260,21 +293,29 @@ def _compare_effect(values: Tensor, model: Any, ids: Tensor) -> None:
         ),
         (
             torch.ones(len(values)),
-            "all cosines are 1, so both runs were the same: are the segment ids 0 in one and 1 in the other?",
+            f"all cosines are 1, so two runs that are the same were compared. {why}",
         ),
-        (cosine.mean(dim=-1), "this is the mean of the tokens; the lowest one of each layer is asked for"),
+        (
+            cosine.mean(dim=-1),
+            "this is the mean of the tokens, or one cosine of all the layer's numbers, which is nearly the same; the "
+            "lowest token of each layer is asked for",
+        ),
         (cosine.amax(dim=-1), "this is the highest token of each layer; the lowest one is asked for"),
         (cosine[:, 0], "this is [CLS] alone; take the lowest of all tokens"),
         (cosine[:, 1:-1].amin(dim=-1), "[CLS] and [SEP] are left out; they are tokens of the row as well"),
         (cosine.amin(dim=-1).flip(0), "the order is turned round; layer 0 comes first"),
+        (
+            torch.cosine_similarity(whole.mean(dim=1), other.mean(dim=1), dim=-1),
+            "this is the cosine of the means over the tokens; take that of each token, and then the lowest",
+        ),
+        ((whole - other).norm(dim=-1).amin(dim=-1), "these are distances; return cosines"),
         (1 - cosine.amin(dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
         ((whole * other).sum(dim=-1).amin(dim=-1), "these are dot products; the cosine divides by both lengths"),
     ]
     if not is_right(values, candidates):
         raise Wrong(
             f"it returns {[round(v, 3) for v in values.tolist()]}, and expected is "
-            f"{[round(v, 3) for v in cosine.amin(dim=-1).tolist()]}. Does your function use the `model` it is given, "
-            "with a mask of ones and the segment id 0 or 1 for all tokens?"
+            f"{[round(v, 3) for v in cosine.amin(dim=-1).tolist()]}. {why}"
         )
 
 

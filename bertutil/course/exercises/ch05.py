@@ -208,12 +208,63 @@ def _judge_layer_state(function: Any) -> None:
             raise Wrong(f"{shown} your function calls the whole model, so all of its {count} layers were computed")
         if "embeddings" in computed:
             raise Wrong(f"{shown} it calls model.embeddings; build layer 0 from the three tables and the layer norm")
-        _compare_state(shown, answer.detach().float(), count, k, [state[0] for state in states])
+        with torch.no_grad():
+            slips = _start_slips(model, ids) if k == 0 else _layer_slips(model, states[0], k)
+        _compare_state(shown, answer.detach().float(), count, k, [state[0] for state in states], slips)
         if count > k:
             raise Wrong(f"{shown} the state is right, but {count} layers were computed; stop after {k}")
 
 
-def _compare_state(shown: str, answer: Tensor, count: int, k: int, states: list[Tensor]) -> None:
+def _start_slips(model: Any, ids: Tensor) -> dict[str, Tensor]:
+    """Wrong ways to layer 0: reason -> what comes out."""
+    tables, n = model.embeddings, len(ids)
+    word, norm = tables.word_embeddings.weight[ids], tables.LayerNorm
+    place, segment = tables.position_embeddings.weight, tables.token_type_embeddings.weight
+    total = word + place[:n] + segment[0]
+    return {
+        "the layer norm is missing": total,
+        "the layer norm is there, without its weight and its bias": torch.layer_norm(
+            total, total.shape[-1:], eps=norm.eps
+        ),
+        "the layer norm has its weight, and not its bias": norm(total) - norm.bias,
+        "the rows of the positions are missing": norm(word + segment[0]),
+        "the row of segment 0 is missing": norm(word + place[:n]),
+        "the rows of the positions and of segment 0 are missing": norm(word),
+        "the rows of the words are missing": norm(place[:n] + segment[0]),
+        "the positions are counted from 1; the first one is 0": norm(word + place[1 : n + 1] + segment[0]),
+        "all tokens have the same position; token i has the position i": norm(word + place[0] + segment[0]),
+        "the ids are taken for positions; token i has the position i": norm(
+            word + place[ids.clamp(max=len(place) - 1)] + segment[0]
+        ),
+        "the segment is 1; that of this sentence is 0": norm(word + place[:n] + segment[1]),
+        "the layer norm comes before the sum; add up the three rows first": norm(word) + place[:n] + segment[0],
+        "the layer norm is taken twice": norm(norm(total)),
+    }
+
+
+def _layer_slips(model: Any, state: Tensor, k: int) -> dict[str, Tensor]:
+    """Wrong ways from layer 0 to layer k."""
+    layers = list(model.encoder.layer)
+
+    def through(chosen: list[Any]) -> Tensor:
+        result = state
+        for layer in chosen:
+            result = layer(result)
+        return result[0]
+
+    return {
+        "the last layer was given layer 0; each one takes what the one before returns": through([layers[k - 1]]),
+        "the first layer is skipped, or they are counted from the end: take the first k, encoder.layer[:k]": through(
+            layers[1 : k + 1]
+        ),
+        "the layers are taken in the wrong order: encoder.layer[0] comes first": through(layers[:k][::-1]),
+        "the first layer is taken again and again; go on to the next one": through(layers[:1] * k),
+    }
+
+
+def _compare_state(
+    shown: str, answer: Tensor, count: int, k: int, states: list[Tensor], slips: dict[str, Tensor]
+) -> None:
     expected = states[k]
     if answer.shape == (1, *expected.shape):
         raise Wrong(
@@ -228,15 +279,20 @@ def _compare_state(shown: str, answer: Tensor, count: int, k: int, states: list[
             raise Wrong(
                 f"{shown} this is layer {j}: encoder.layer[0] makes layer 1 of layer 0, so layer k takes k of them"
             )
+    for reason, slip in slips.items():
+        if torch.allclose(answer, slip, atol=1e-3):
+            raise Wrong(f"{shown} {reason}")
     if count != k:
         raise Wrong(f"{shown} {count} encoder layers were computed; layer k is what comes out of the first k of them")
     if k == 0:
         raise Wrong(
-            f"{shown} the numbers are not those of layer 0. Is all of it there: the rows of the words, of the "
-            "positions from 0 on and of segment 0, added up, and then the layer norm, with its weight and its bias?"
+            f"{shown} the numbers are not those of layer 0. Token by token: the row of its word, of its position and "
+            "of segment 0, added up; then the layer norm of this `model`, over the features. The first number is "
+            f"{answer[0, 0]:.3f}, and {expected[0, 0]:.3f} is right"
         )
     raise Wrong(
-        f"{shown} the numbers are not right, and for k=0 they are: each layer takes what the one before returns"
+        f"{shown} {count} encoder layers were computed, as they should, and the numbers are not theirs; for k=0 they "
+        "are right. Each layer takes what the one before returns, and the last one's answer is returned as it is"
     )
 
 

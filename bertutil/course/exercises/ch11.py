@@ -126,7 +126,7 @@ def _check_pairs(name: str, part: Pairs, home: dict[str, tuple[int, int]]) -> No
 
 
 def _check_places(wrong: list[tuple[int, int]]) -> None:
-    """One sentence alone must not give the label away, as in the chapter. `wrong`: where those of a wrong pair stand."""
+    """One sentence alone must not give the label away. `wrong`: the places of both sentences of the wrong pairs."""
     firsts, seconds = map(set, zip(*wrong, strict=True))
     if 0 in seconds:
         raise Wrong(
@@ -141,8 +141,8 @@ def _check_places(wrong: list[tuple[int, int]]) -> None:
     for name, places in (("first", firsts), ("second", seconds)):
         if len(places) == 1:
             raise Wrong(
-                f"this leaks the label: the {name} sentence of every wrong pair stands at the same place of its story, "
-                "and that of true pairs at four places. Who sees it can mostly guess the label; let i choose it"
+                f"this leaks the label: the {name} sentence of every wrong pair stands at the same place of its "
+                "story, those of true pairs at four places. Who sees it can mostly guess the label; let i choose it"
             )
 
 
