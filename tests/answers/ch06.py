@@ -25,6 +25,21 @@ def content_mean_solution(vectors, mask):
     return (vectors * kept[:, :, None]).sum(dim=1) / kept.sum(dim=1, keepdim=True)
 
 
+def content(mask):
+    return (mask.cumsum(1) > 1) & (torch.nn.functional.pad(mask[:, 1:], (0, 1)) == 1)
+
+
+def mean_from_to(vectors, mask, start, end):
+    return torch.stack([row[: int(m.sum())][start:end].mean(0) for row, m in zip(vectors, mask, strict=True)])
+
+
+def mean_without(vectors, mask, place):
+    kept = mask.clone()
+    kept[:, 0] = 0
+    kept[place] = 0
+    return (vectors * kept[:, :, None]).sum(dim=1) / kept.sum(dim=1, keepdim=True)
+
+
 def content_mean_with_a_shift(vectors, mask):
     kept = torch.nn.functional.pad(mask[:, 2:], (1, 1)).bool()  # a token is content if the one behind it is real
     return torch.stack([row[keep].mean(0) for row, keep in zip(vectors, kept, strict=True)])
@@ -169,7 +184,43 @@ WRONG = [
     (
         ch06.word_vector,
         lambda s, w, i: torch.nn.functional.normalize(word_vector_solution(s, w, i), dim=0),
-        "do you normalise",
+        "not normalised",
+    ),
+    (ch06.word_vector, lambda s, w, i: word_vector_solution(s, w, i) / (w == i).sum(), "it is 0.333 times"),
+    (
+        ch06.word_vector,
+        lambda s, w, i: s[w == i][:, 3:].sum(1).mean(0),
+        "13 states you add up layers 3 to 12",
+    ),
+    (ch06.word_vector, lambda s, w, i: s[w == i][:, -2:].sum(1).mean(0), "layers 5 to 6"),
+    (ch06.word_vector, lambda s, w, i: s[w == i][:, -4:].mean(0), "one row for each of the four layers"),
+    (ch06.word_vector, lambda s, w, i: s[w == i].mean(0), "one row for each layer"),
+    (ch06.word_vector, lambda s, w, i: s[:, -4:].sum(1), "one row for each token"),
+    (ch06.word_vector, lambda s, w, i: s[w == i][-4:].sum(1).mean(0), "a bare [-4:] cuts the pieces"),
+    (ch06.word_vector, lambda s, w, i: word_vector_solution(s, w, i - 1), "the word in front"),
+    (ch06.word_vector, lambda s, w, i: word_vector_solution(s, w, i)[None], "take the batch of one off"),
+    (ch06.content_mean, lambda v, m: v[content(m)], "run together"),
+    (ch06.content_mean, lambda v, m: v[content(m)].mean(0), "run together"),
+    (ch06.content_mean, lambda v, m: (v * content(m)[:, :, None]).sum(1) / content(m).sum(1), "axes are lined up"),
+    (
+        ch06.content_mean,
+        lambda v, m: v.masked_fill(~content(m)[:, :, None], -1e9).amax(1),
+        "this is the maximum, without",
+    ),
+    (ch06.content_mean, lambda v, m: mean_from_to(v, m, 1, -2), "the last token of the text is left out"),
+    (ch06.content_mean, lambda v, m: mean_from_to(v, m, 2, -1), "the first token of the text is left out"),
+    (ch06.content_mean, lambda v, m: mean_without(v, m, (torch.arange(len(m)), m.sum(1) - 2)), "[SEP] stays"),
+    (ch06.content_mean, lambda v, m: mean_without(v, m, (slice(None), m.sum(1) - 1)), "in ALL texts"),
+    (ch06.content_mean, lambda v, m: mean_without(v, m, (slice(None), -1)), "in the last column"),
+    (
+        ch06.content_mean,
+        lambda v, m: (v * m[:, :, None]).sum(1) / (m.sum(1, keepdim=True) - 2),
+        "[CLS] and [SEP] are still in the sum",
+    ),
+    (
+        ch06.content_mean,
+        lambda v, m: (v * m[:, :, None])[:, 1:].sum(1) / m.sum(1, keepdim=True),
+        "[SEP] is still in the mean, and the other one",
     ),
     (ch06.word_vector, lambda s, w, i: s[w >= 0][:, -4:].sum(1).mean(0), "goes over all words"),
     (ch06.word_vector, lambda s, w, i: s[w == i][:, -5:-1].sum(1).mean(0), "[-5:-1] stops before it"),

@@ -137,6 +137,15 @@ RIGHT = [
 ]
 
 WRONG = [
+    (ch07.guess, lambda c: guess_solution(c) / 2, "once above and twice below"),
+    (ch07.guess, lambda c: guess_solution(c) * sum(c), "divide by n, too"),
+    (ch07.guess, lambda c: guess_solution(c) * (sum(c) - 1), "n - 1 others"),
+    (ch07.guess, lambda c: sum(k * (k - 1) for k in c[:2]) / (sum(c) * (sum(c) - 1)), "the first two senses only"),
+    (ch07.guess, lambda c: 1 - 2 * c[0] * c[1] / (sum(c) * (sum(c) - 1)), "which needs two senses"),
+    (ch07.guess, lambda c: (sum(c) / 2 - 1) / (sum(c) - 1), "two senses that are equally frequent"),
+    (ch07.guess, lambda c: sum((k - 1) / (sum(c) - 1) for k in c) / sum(c), "each sense counts once"),
+    (ch07.guess, lambda c: max(c) / (sum(c) - 1), "still in it"),
+    (ch07.guess, lambda c: 1 / (sum(c) - 1), "the chance to pick one sentence"),
     (ch07.found_again, lambda w, t, way: found_solution(w, t, "mean"), "takes the mean, whatever"),
     (ch07.found_again, lambda w, t, way: found_solution(w, t, "first"), "takes the first piece, whatever"),
     (ch07.found_again, lambda w, t, way: found_solution(w, t, "last"), "takes the last piece, whatever"),

@@ -100,6 +100,20 @@ def tied(behind):
     return [name for name, (low, _) in behind.items() if low <= 0]
 
 
+def by_score(states, labels, folds, probe, score, others=2, known=None, order=list):
+    """The layer with the highest score of its right answers in each fold; `others` of the other folds teach."""
+    known = known or (lambda labels, rest: [labels[i] for i in rest])
+    scores = []
+    for layer in range(states.shape[1]):
+        right = []
+        for k, fold in enumerate(folds):
+            rest = [i for j in range(1, 1 + others) for i in folds[k - j]]
+            answers = probe(states[rest, layer], known(labels, rest), states[order(fold), layer])
+            right.append(sum(a == labels[i] for a, i in zip(answers, fold, strict=True)))
+        scores.append(score(right))
+    return scores.index(max(scores))
+
+
 RIGHT = [
     (ch08.to_begin_with, begin),
     (ch08.to_begin_with, begin_with_loops),
@@ -168,6 +182,23 @@ WRONG = [
     (ch08.spans, lambda tags: ["PER"], "three parts"),
     (ch08.spans, lambda tags: [("PER", 0, 1)], "for O O: it returns"),
     (ch08.spans, lambda tags: {s for s in ch08._spans(tags, stray=False) if s[2] < len(tags)}, "expected is"),
+    (ch08.choose_layer, lambda *given: by_score(*given, lambda folds: folds[-1]), "the best one on the last fold"),
+    (ch08.choose_layer, lambda *given: by_score(*given, lambda folds: folds[0]), "the best one on the first fold"),
+    (ch08.choose_layer, lambda *given: by_score(*given, max), "it returns layer 1"),
+    (ch08.choose_layer, lambda *given: by_score(*given, sum, others=1), "12 of 36 rows; train it on ALL"),
+    (
+        ch08.choose_layer,
+        lambda *given: by_score(*given, sum, known=lambda y, rest: y[: len(rest)]),
+        "not those of its",
+    ),
+    (ch08.choose_layer, lambda *given: by_score(*given, sum, order=sorted), "the order of the rows that were tried"),
+    (ch08.to_begin_with, lambda s, b, c: max(tied(b), key=lambda n: s[n] / (c[n] + 1)), "only the cost counts"),
+    (ch08.to_begin_with, lambda s, b, c: min(c, key=c.get), "the first of the cheapest"),
+    (
+        ch08.to_begin_with,
+        lambda s, b, c: min(tied(b), key=s.get),
+        "this takes the one with the lowest score; take the",
+    ),
     (ch08.choose_layer, peeking, "knows by heart"),
     (ch08.choose_layer, exchanged, "are exchanged"),
     (ch08.choose_layer, lambda s, y, folds, probe: choose(s, y, folds[:1], probe), "never held out"),
@@ -175,7 +206,7 @@ WRONG = [
     (ch08.choose_layer, lambda *given: accuracies(*given), "the number of the layer"),
     (ch08.choose_layer, lambda *given: accuracies(*given).index(min(accuracies(*given))), "the lowest accuracy"),
     (ch08.choose_layer, lambda *given: choose(*given) + 1, "counted from 0"),
-    (ch08.choose_layer, lambda *given: choose(*given) + 7, "it returns layer 9"),
+    (ch08.choose_layer, lambda *given: choose(*given) + 7, "the layers are 0 to 3"),
     (ch08.choose_layer, lambda *given: 2, "never called"),
     (ch08.choose_layer, all_layers_at_once, "one layer at a time"),
     (ch08.choose_layer, lambda s, y, folds, probe: probe(s[12:, 0], y, s[:12, 0]), "24 vectors and 36 labels"),

@@ -180,5 +180,20 @@ WRONG = [
     (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done // w * w, w, s, h), "what was lost"),
     (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, h / 3600), "in lines per second"),
     (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, h / 60), "not 60"),
+    (
+        ch13.machines_needed,
+        lambda n, done, w, s, h: machines(n + done // w * w - done % w, done, w, s, h),
+        "what was lost",
+    ),
+    (ch13.machines_needed, lambda n, done, w, s, h: math.ceil((n - done // w * w) / (done // s * h * 3600)), "by //"),
+    (ch13.machines_needed, lambda n, done, w, s, h: machines(n, done, w, s, 1), "the hours are missing"),
+    (ch13.machines_needed, lambda *given: exactly(*given) * given[-1], "the hours of one machine"),
+    (ch13.machines_needed, lambda *given: 1 / exactly(*given), "upside down"),
+    (ch13.machines_needed, lambda *given: machines(*given) + 1, "add none"),
+    (
+        ch13.machines_needed,
+        lambda n, done, w, s, h: machines(n + done // w * w - done // w, done, w, s, h),
+        "are written",
+    ),
     (ch13.machines_needed, lambda *given: 7, "in every case"),
 ]

@@ -19,6 +19,7 @@ from bertutil.course import progress
 EMPTY_BODY = 3  # instructions: begin, load None, return it; how many of them there are depends on Python
 REMEDIES = {  # what Python says, and what to do about it
     "Boolean value of Tensor": "between tensors write & and |, with brackets, and not `and`, `or`, `not`",
+    "must match the size": "axes are lined up from the last one; keepdim=True or [:, None] gives an axis of length 1",
     "is not defined": "is it spelt right, and has the cell been run that defines it? In a learner's copy a cell can "
     "wait for an earlier exercise",
     "could not infer output dtype": "a mean needs numbers with a decimal point: write .float() first",

@@ -25,8 +25,8 @@ def _close(answer: Tensor, expected: Tensor) -> bool:
 
 def _judge_word_vector(function: Any) -> None:
     for n_layers, seed in ((7, 0), (13, 1), (5, 2)):
-        states = random_values(9, n_layers, 6, seed=seed)
-        word_index = torch.tensor([-1, 0, 1, 1, 1, 2, 3, 3, -1])
+        states = random_values(10, n_layers, 6, seed=seed)
+        word_index = torch.tensor([-1, 0, 1, 1, 2, 2, 3, 3, 3, -1])
         for word in (3, 1, 0):
             answer = call(function, states, word_index, word)
             of_word = states[word_index == word]
@@ -36,14 +36,30 @@ def _judge_word_vector(function: Any) -> None:
                 raise Wrong("you have put the four layers one after the other; the task is to add them up")
             if isinstance(answer, Tensor) and answer.shape == tokens.shape and len(tokens) > 1:
                 raise Wrong("there is still one vector for each piece; the mean over the pieces is missing")
-            answer = _as_tensor(answer, (6,), "one vector for the word, [features]")
+            rows = {
+                (1, 6): "one vector for the word, [features]; take the batch of one off, with [0]",
+                (4, 6): "there is still one row for each of the four layers; add them up",
+                (n_layers, 6): "there is still one row for each layer; take the last four of them, and add these up",
+                (len(states), 6): "there is one row for each token; keep those whose word_index is `word`",
+            }
+            shape = tuple(answer.shape) if isinstance(answer, Tensor) else ()
+            answer = _as_tensor(answer, (6,), rows.get(shape, "one vector for the word, [features]"))
+            ranges = {
+                f"for a model of {n_layers} states you add up layers {a} to {b - 1}; the last four are [-4:]": (
+                    of_word[:, a:b].sum(1).mean(0)
+                )
+                for a in range(n_layers)
+                for b in range(a + 1, n_layers + 1)
+            }
             slips = {
                 "you take the mean of the four layers; the task is their sum (the direction is the same, the length "
                 "is not)": last_four.mean(1).mean(0),
                 "you add up the pieces; the task is their mean": tokens.sum(0),
                 "you take the first piece only; the word may have several": tokens[0],
                 "you take the last piece only; the word may have several": tokens[-1],
-                "you add up all layers, not the last four": of_word.sum(1).mean(0),
+                "you add up all layers, not the last four: [:, -4:] (a bare [-4:] cuts the pieces)": of_word.sum(
+                    1
+                ).mean(0),
                 "you add up the first four layers; the last four are at the end of the axis, [-4:]": of_word[:, :4]
                 .sum(1)
                 .mean(0),
@@ -68,6 +84,11 @@ def _judge_word_vector(function: Any) -> None:
                 "the mean goes over all words; take only the tokens whose word_index is `word`": (
                     states[word_index >= 0][:, -4:].sum(1).mean(0)
                 ),
+                "these are the pieces of the word in front; the words are numbered from 0": states[
+                    word_index == word - 1, -4:
+                ]
+                .sum(1)
+                .mean(0),
                 "you count the tokens from [CLS] on, but a word in front can have several pieces: look where "
                 "word_index equals `word`": states[word + 1, -4:].sum(0),
                 "you take the token at place `word`, but `word` is a number among the words: look where "
@@ -76,7 +97,7 @@ def _judge_word_vector(function: Any) -> None:
                 .sum(1)
                 .mean(0),
             }
-            _compare(answer, tokens.mean(0), slips)
+            _compare(answer, tokens.mean(0), slips | ranges)
 
 
 def _judge_content_mean(function: Any) -> None:
@@ -86,7 +107,12 @@ def _judge_content_mean(function: Any) -> None:
         answer = call(function, vectors, mask)
         if isinstance(answer, Tensor) and answer.shape == (mask.shape[1], 5) and mask.shape[1] != len(lengths):
             raise Wrong("the mean goes over the texts; the tokens are axis 1 of [texts, tokens, features]")
-        answer = _as_tensor(answer, (len(lengths), 5), "one vector for each text, [texts, features]")
+        together = "the tokens of all texts have run together; add up over dim=1, the tokens of each text"
+        shape = tuple(answer.shape) if isinstance(answer, Tensor) else ()
+        mixed = shape in ((5,), (sum(lengths), 5), (sum(lengths) - 2 * len(lengths), 5))
+        answer = _as_tensor(
+            answer, (len(lengths), 5), together if mixed else "one vector for each text, [texts, features]"
+        )
         rows = list(zip(vectors, lengths, strict=True))
         real = torch.stack([row[:length].mean(0) for row, length in rows])
         slips = {
@@ -100,7 +126,7 @@ def _judge_content_mean(function: Any) -> None:
             ),
             "[1:-1] takes away the last column, which is [SEP] only in the longest text; in the shorter ones "
             "[SEP] is the last token whose mask is 1": vectors[:, 1:-1].mean(1),
-            "[1:-1] and the mask are right for [CLS], but the last column is [SEP] in the longest text only; in the "
+            "[CLS] is left out; of [SEP] only that in the last column, so in the longest text only: in the "
             "shorter ones [SEP] is still in the mean": torch.stack(
                 [row[1 : min(length, mask.shape[1] - 1)].mean(0) for row, length in rows]
             ),
@@ -108,6 +134,36 @@ def _judge_content_mean(function: Any) -> None:
             "length of the row": torch.stack([row[:length].sum(0) / mask.shape[1] for row, length in rows]),
             "this is the vector of [CLS]; the task is a mean": vectors[:, 0],
             "this is the maximum; the task is the mean": torch.stack([row[:length].amax(0) for row, length in rows]),
+            "this is the maximum, without [CLS] and [SEP]; the task is the mean": torch.stack(
+                [row[1 : length - 1].amax(0) for row, length in rows]
+            ),
+            "[SEP] stays, and the token in front of it is left out: Python counts from 0, so [SEP] is at "
+            "mask.sum(dim=1) - 1": torch.stack(
+                [(row[1:length].sum(0) - row[length - 2]) / (length - 2) for row, length in rows]
+            ),
+            "the last token of the text is left out along with [SEP]": torch.stack(
+                [row[1 : length - 2].mean(0) for row, length in rows]
+            ),
+            "the first token of the text is left out along with [CLS]": torch.stack(
+                [row[2 : length - 1].mean(0) for row, length in rows]
+            ),
+            "kept[:, places] = 0 clears these columns in ALL texts: kept[torch.arange(len(mask)), places] = 0": (
+                torch.stack(
+                    [row[[k for k in range(1, length) if k + 1 not in lengths]].mean(0) for row, length in rows]
+                )
+            ),
+            **{
+                f"{what} still in the sum, though not in the number by which you divide": torch.stack(
+                    [row[a : length - 1 + b].sum(0) / (length - 2) for row, length in rows]
+                )
+                for what, a, b in (("[CLS] and [SEP] are", 0, 1), ("[CLS] is", 0, 0), ("[SEP] is", 1, 1))
+            },
+            **{
+                f"{what} still in the mean, and the other one is still counted in the number by which you divide": (
+                    torch.stack([row[a : length - 1 + b].sum(0) / length for row, length in rows])
+                )
+                for what, a, b in (("[CLS] is", 0, 0), ("[SEP] is", 1, 1))
+            },
             "the sum is right, but it is divided by the real tokens of ALL texts": torch.stack(
                 [row[1 : length - 1].sum(0) / mask.sum() for row, length in rows]
             ),
@@ -199,7 +255,14 @@ def _compare(answer: Tensor, expected: Tensor, slips: dict[str, Tensor]) -> None
         if answer.shape == value.shape and _close(answer, value):
             raise Wrong(reason)
     if _close(torch.cosine_similarity(answer, expected, dim=-1), torch.ones(answer.shape[:-1])):
-        raise Wrong("the direction is right, and the length is not: do you normalise, or divide by another number?")
+        length = answer.norm(dim=-1)
+        if _close(length, torch.ones_like(length)):
+            raise Wrong("the direction is right, and the length is 1; return the vector as it is, not normalised")
+        times = (length / expected.norm(dim=-1)).flatten().tolist()
+        raise Wrong(
+            f"the direction is right, and the length is not: it is {times[0]:.3g} times what it should be, so the "
+            "number by which you divide is another one"
+        )
     raise Wrong(
         f"the shape is right, the values are not; the largest is off by {(answer - expected).abs().max():.3f}"
     )

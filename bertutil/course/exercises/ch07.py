@@ -46,6 +46,31 @@ def _judge_guess(function: Any) -> None:
         "these are pairs of the same sense; divide by all pairs, n * (n - 1)": each(
             lambda c, n: sum(k * (k - 1) for k in c)
         ),
+        "a pair is counted once above and twice below: divide k * (k - 1) / 2 by n * (n - 1) / 2": [
+            v / 2 for v in right
+        ],
+        "this divides by n - 1 only; divide by n, too, for the mean over the sentences": each(
+            lambda c, n: sum(k * (k - 1) for k in c) / (n - 1)
+        ),
+        "this divides by n only; each sentence has n - 1 others to pick from": each(
+            lambda c, n: sum(k * (k - 1) for k in c) / n
+        ),
+        "this looks at the first two senses only; there may be more": each(
+            lambda c, n: sum(k * (k - 1) for k in c[:2]) / (n * (n - 1))
+        ),
+        "this takes all other pairs to be of the same sense, which needs two senses; there may be more": each(
+            lambda c, n: 1 - 2 * c[0] * c[1] / (n * (n - 1))
+        ),
+        "this is for two senses that are equally frequent; use the counts": each(lambda c, n: (n / 2 - 1) / (n - 1)),
+        "each sense counts once; weigh it by its k sentences, k * (k - 1)": each(
+            lambda c, n: sum((k - 1) / (n - 1) for k in c) / n
+        ),
+        "this looks at the most frequent sense, and the sentence itself is still in it": each(
+            lambda c, n: max(c) / (n - 1)
+        ),
+        "this is the chance to pick one sentence; how many of the others have the same sense?": each(
+            lambda c, n: 1 / (n - 1)
+        ),
         "this is the share of wrong guesses": [1 - value for value in right],
     }
     compare(answers, right, slips, [f"counts {counts}" for counts in cases])

@@ -138,24 +138,32 @@ SPAN_SLIPS: dict[str, Callable[[list[str]], set[Any]]] = {
 
 
 def _judge_choice(function: Any) -> None:
-    found, right, accuracies = [], [], []
+    found, right, accuracies, by_fold = [], [], [], []
     for seed, n_layers, best in [(0, 4, 2), (1, 3, 0), (2, 5, 4)]:
         states, labels, folds = _layers_to_choose_from(seed, n_layers, best)
+        folds = folds[seed:] + folds[:seed]  # no place among the folds decides
         probe = _Probe()
         answer = call(function, states.clone(), list(labels), [list(fold) for fold in folds], probe)
-        probe.check(len(labels), n_layers)
+        probe.check(states, labels, folds)
         try:
             found.append(index(answer))
         except TypeError:
             raise Wrong(f"it returns {answer!r:.60}; return the number of the layer, a whole number from 0") from None
+        if not 0 <= found[-1] < n_layers:
+            raise Wrong(
+                f"it returns {found[-1]}, and the layers are 0 to {n_layers - 1}: the layer's number is asked for, "
+                "counted from 0, and not how many answers are right"
+            )
         right.append(best)
         accuracies.append([_held_out(states[:, k], labels, folds) for k in range(n_layers)])
+        by_fold.append([[_held_out(states[:, k], labels, [fold]) for k in range(n_layers)] for fold in folds])
     if found == right:
         return
     if found == [own.index(min(own)) for own in accuracies]:
         raise Wrong("this is the layer with the lowest accuracy; the highest is asked for")
-    if found == [best + 1 for best in right]:
-        raise Wrong("layers are counted from 0")
+    for place, name in ((0, "first"), (-1, "last")):
+        if found == [own[place].index(max(own[place])) for own in by_fold]:
+            raise Wrong(f"this layer is the best one on the {name} fold; add up the right answers over all folds")
     if all(k != best and k == (best - 1) % n for k, best, n in zip(found, right, map(len, accuracies), strict=True)):
         raise Wrong(
             "this layer wins most of the folds, but another one has more right answers; add up the right answers "
@@ -163,7 +171,11 @@ def _judge_choice(function: Any) -> None:
         )
     k = next(k for k in range(len(found)) if found[k] != right[k])
     shown = ", ".join(f"{value:.2f}" for value in accuracies[k])
-    raise Wrong(f"the accuracies on the held-out rows are, by layer, {shown}; it returns layer {found[k]}")
+    raise Wrong(
+        f"the accuracies on the held-out rows are, by layer, {shown}; it returns layer {found[k]}. "
+        "The probe was trained and tried as it should; so look at how its answers are counted: they come in the "
+        "order of the rows that were tried, and each belongs to the label of its own row"
+    )
 
 
 def _layers_to_choose_from(seed: int, n_layers: int, best: int) -> tuple[Tensor, list[str], list[list[int]]]:
@@ -199,26 +211,34 @@ class _Probe:
     """The nearest neighbour as a probe, which remembers what it was given."""
 
     def __init__(self) -> None:
-        self._calls: list[tuple[Tensor, Tensor]] = []
+        self._calls: list[tuple[Tensor, list[str], Tensor]] = []
 
     def __call__(self, vectors: Tensor, labels: list[str], test: Tensor) -> list[str]:
         if vectors.ndim != 2 or test.ndim != 2:
             raise ValueError("the probe takes one layer at a time, [rows, features]: states[rows, layer]")
         if len(vectors) != len(labels):
             raise ValueError(f"the probe got {len(vectors)} vectors and {len(labels)} labels")
-        self._calls.append((vectors, test))
+        self._calls.append((vectors, list(labels), test))
         return _nearest(vectors, labels, test)
 
-    def check(self, n: int, n_layers: int) -> None:
+    def check(self, states: Tensor, labels: list[str], folds: list[list[int]]) -> None:
         """Raise Wrong where it was not trained and tried as cross-validation does."""
         if not self._calls:
             raise Wrong("the probe was never called: probe(vectors, labels, test_vectors) returns labels")
-        for vectors, test in self._calls:
+        n, n_layers = states.shape[:2]
+        for vectors, own, test in self._calls:
             if (test[:, None] == vectors[None]).all(dim=2).any():
                 raise Wrong("the probe is tried on rows it was trained on and knows by heart; keep the fold out")
             if len(test) > len(vectors):
                 raise Wrong("training rows and held-out rows are exchanged: train on the rest, try on the fold")
-        if sum(len(test) for _, test in self._calls) < n * n_layers:
+            rows = (vectors[:, None, None] == states).all(dim=3).any(dim=2).int().argmax(dim=1).tolist()
+            if own != [labels[i] for i in rows]:
+                raise Wrong("the labels that the probe learns are not those of its rows: [labels[i] for i in rest]")
+            if len(vectors) not in [n - len(fold) for fold in folds]:
+                raise Wrong(
+                    f"the probe was trained on {len(vectors)} of {n} rows; train it on ALL rows outside the fold"
+                )
+        if sum(len(test) for *_, test in self._calls) < n * n_layers:
             raise Wrong("some rows are never held out, or some layers never tried: each layer takes every fold")
 
 
@@ -253,7 +273,12 @@ TABLES: list[Table] = [
         {"layer 5": 5, "layer 6": 6, "layer 7": 7, "layer 8": 8},
     ),
     (
-        {"sum of four": 0.55, "sum of all": 0.57, "embeddings": 0.31, "all side by side": 0.572},
+        {"tiny": 0.20, "small": 0.50, "middle": 0.60, "large": 0.61},
+        {"tiny": (0.3, 0.5), "small": (-0.02, 0.24), "middle": (-0.05, 0.07), "large": (0.0, 0.0)},
+        {"tiny": 5, "small": 9, "middle": 10, "large": 20},
+    ),
+    (
+        {"all side by side": 0.572, "sum of four": 0.55, "sum of all": 0.57, "embeddings": 0.31},
         {
             "sum of four": (-0.03, 0.07),
             "sum of all": (-0.04, 0.05),
@@ -274,9 +299,20 @@ def _cheapest(table: Table, kept: Callable[[float, float], bool], worse: bool = 
 
 
 BEGINNINGS: dict[str, Callable[[Table], str]] = {
-    "this is the best one; a cheaper one may not be told apart from it": lambda t: max(t[0], key=lambda n: t[0][n]),
+    "this is the best one (as if the upper end of its interval counted); a cheaper one may not be told apart from it": lambda t: (
+        max(t[0], key=lambda n: t[0][n])
+    ),
     "this is the cheapest of all, also where it is told apart from the best": lambda t: _cheapest(
         t, lambda a, b: True
+    ),
+    "this is the first of the cheapest, also where it is told apart from the best": lambda t: min(
+        t[0], key=lambda name: t[2][name]
+    ),
+    "of those that are not told apart this takes the one with the lowest score; take the cheapest": lambda t: min(
+        (name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[0][name]
+    ),
+    "this weighs the score, or the middle of its interval, too; among those that are not told apart only the cost counts": lambda t: (
+        max((name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[0][name] / t[2][name])
     ),
     "here an interval that begins a little above 0 is not told apart; all that leave out 0 are": lambda t: _cheapest(
         t, lambda a, b: a < A_LEAD

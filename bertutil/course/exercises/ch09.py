@@ -170,14 +170,14 @@ def _with_cosines(cosines: Tensor, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _kinds(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
-    """Pairs as vectors of three kinds; one has the best order, one the highest values, one the straightest line."""
+    """Pairs as vectors of three kinds; best order, highest values, straightest line, order turned round."""
     scores = torch.arange(30) % 6
     clean = scores / 5
     cosines = [
-        0.1 + 0.8 * clean**6 + 0.002 * random_values(30, seed=seed).clamp(-2, 2),
+        0.1 + 0.3 * clean**6 + 0.0008 * random_values(30, seed=seed).clamp(-2, 2),
         0.88 + 0.05 * random_values(30, seed=seed + 1).clamp(-2, 2),
         0.1 + 0.4 * clean + 0.12 * random_values(30, seed=seed + 2).clamp(-2, 2),
-        0.3 - 0.1 * clean + 0.1 * random_values(30, seed=seed + 3).clamp(-2, 2),
+        0.85 - 0.8 * clean + 0.0005 * random_values(30, seed=seed + 3).clamp(-2, 2),
     ]
     names = ["[CLS]", "mean", "mean with specials", "max"]
     both = {names[(k + seed) % 4]: _with_cosines(values, seed + k) for k, values in enumerate(cosines)}
@@ -221,6 +221,15 @@ def _judge_kind(function: Any) -> None:
             },
             "this is the kind with the highest cosines; compare their ORDER with that of the scores": {
                 kind: float(values.mean()) for kind, values in cosines.items()
+            },
+            "the sign counts: an order that is turned round is the worst one. Take the correlation itself, without "
+            "abs() and not the p-value": {kind: abs(value) for kind, value in order.items()},
+            "this is the difference of the cosines of high and low scores; compare the order of all pairs": {
+                kind: float(values[scores == scores.max()].mean() - values[scores == scores.min()].mean())
+                for kind, values in cosines.items()
+            },
+            "this is the kind whose cosines have the largest spread; compare their ORDER with that of the scores": {
+                kind: float(values.std()) for kind, values in cosines.items()
             },
             "this is the correlation of the values; Spearman's is that of their ranks": {
                 kind: _correlation(values, scores) for kind, values in cosines.items()

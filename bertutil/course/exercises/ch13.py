@@ -164,6 +164,7 @@ def _judge_machines(function: Any) -> None:
         (40_000_000, 64_999, 5_000, 130, 8),
         (97_000, 21_000, 10_000, 2_100, 1),
         (84_000, 30_000, 10_000, 3_000, 1),
+        (47_000, 25_000, 10_000, 10_000, 1),
     ]:
         answers.append(number(call(function, n_lines, computed, window, seconds, hours)))
         kept, rate = computed // window * window, computed / seconds
@@ -190,7 +191,21 @@ def _judge_machines(function: Any) -> None:
             "the broken window is counted as written; only whole ones are, computed // window": machines(
                 n_lines - kept - window, rate * 3600
             ),
-            "the lines that are written need not be computed again": machines(n_lines, rate * 3600),
+            "computed % window is what was lost; what was written is the rest, computed // window * window": machines(
+                n_lines - computed % window, rate * 3600
+            ),
+            "the rate is rounded down; it may be a broken number of lines a second, so divide by / and not by //": (
+                float(math.ceil((n_lines - kept) / (computed // seconds * hours * 3600)))
+            ),
+            "the hours are missing: each machine works for `hours` hours": machines(
+                n_lines - kept, rate * 3600 / hours
+            ),
+            "these are the hours of one machine; divide them by `hours`, and round up": exact * hours,
+            "this is upside down: divide what is left by what one machine does": 1 / exact,
+            "this is one machine too many: round up, and add none": math.ceil(exact) + 1.0,
+            "lines that are written need not be computed again: take off computed // window * window lines": machines(
+                n_lines, rate * 3600
+            ),
             "what was lost was computed too: for the rate, divide `computed` by the seconds": machines(
                 n_lines - kept, kept / seconds * 3600
             ),
