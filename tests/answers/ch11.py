@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
 
 from bertutil.course.exercises import ch11
 
@@ -178,6 +179,14 @@ def epoch_with_faults(*faults):
     return answer
 
 
+def clipped(length):
+    def answer(model, optimizer, batches):
+        optimizer.register_step_pre_hook(lambda *_: clip_grad_norm_(model.parameters(), length) and None)
+        return epoch(model, optimizer, batches)
+
+    return answer
+
+
 def two_steps_a_batch(model, optimizer, batches):
     model.train()
     for inputs, target in batches:
@@ -267,6 +276,9 @@ WRONG = [
     (ch11.epoch, epoch_with_faults("step"), "step() must follow"),
     (ch11.epoch, epoch_with_faults("first"), "only one batch"),
     (ch11.epoch, epoch_with_faults("mode", "softmax", "zero"), "; and cross_entropy gets probabilities"),
+    (ch11.epoch, clipped(1.0), "the gradients are clipped to the length 1.0"),
+    (ch11.epoch, clipped(0.1), "the gradients are clipped to the length 0.1"),
+    (ch11.epoch, clipped(0.3), "such as clipped gradients"),
     (ch11.epoch, two_steps_a_batch, "for each batch in turn"),
     (ch11.epoch, epoch_with_faults("end"), "left in training mode"),
     (ch11.epoch, epoch_with_faults("sum"), "that is the sum"),

@@ -63,6 +63,11 @@ def luck(hits, guessing, *, dim=1, root=0.5, times=1.96):
     return (p - times * (p * (1 - p) / n) ** root > guessing).float().mean()
 
 
+def luck_with(hits, guessing, error):
+    p = hits.mean(dim=1)
+    return (p - 1.96 * error(p, hits.shape[1]) > guessing).float().mean()
+
+
 def luck_one_by_one(hits, guessing):
     held = 0
     for row in hits.tolist():
@@ -118,6 +123,18 @@ WRONG = [
     (ch15.own_claim, made(lambda evidence: {"r": evidence.typo}, ("r", "<", 0)), "AttributeError"),
     (ch15.own_claim, made(lambda evidence: {"r": float("nan")}, ("r", "<", 0)), "no verdict follows"),
     (ch15.own_claim, made(lambda evidence: {"r": "x"}, ("r", "<", 0)), "no verdict follows"),
+    (ch15.own_claim, made(lambda e: {"mean": float(np.mean(e.lengths))}, ("mean", "<", 18)), "Not right yet"),
+    (ch15.own_claim, made(lambda e: {"mean": float(np.mean(e.lengths))}, ("mean", "<", 30)), "use both lists"),
+    (ch15.own_claim, made(lambda e: {"d": e.lengths[0] - e.lengths[-1]}, ("d", ">", 0)), "use both lists"),
+    (ch15.own_claim, made(correlation, ("r", "<", -0.05)), "by chance"),
+    (ch15.own_claim, made(correlation, ("r", "<", -0.1)), "by chance"),
+    (
+        ch15.luck,
+        lambda hits, guessing: luck_with(hits, guessing, lambda p, n: p * (1 - p) / n**0.5),
+        "only n is under",
+    ),
+    (ch15.luck, lambda hits, g: luck_with(hits, g, lambda p, n: (g * (1 - g) / n) ** 0.5), "here p is guessing"),
+    (ch15.luck, lambda hits, guessing: luck(hits, 0.5), "compared with 0.5"),
     (ch15.luck, lambda hits, guessing: 1 - luck(hits, guessing), "does NOT hold"),
     (ch15.luck, lambda hits, guessing: luck(hits, guessing) * len(hits), "that is their number"),
     (ch15.luck, lambda hits, guessing: luck(hits, guessing, times=-1.96), "the upper end"),

@@ -299,7 +299,7 @@ def _cheapest(table: Table, kept: Callable[[float, float], bool], worse: bool = 
 
 
 BEGINNINGS: dict[str, Callable[[Table], str]] = {
-    "this is the best one (as if the upper end of its interval counted); a cheaper one may not be told apart from it": lambda t: (
+    "this is the best one (or the upper end is looked at); a cheaper one may not be told apart from it": lambda t: (
         max(t[0], key=lambda n: t[0][n])
     ),
     "this is the cheapest of all, also where it is told apart from the best": lambda t: _cheapest(
@@ -311,8 +311,8 @@ BEGINNINGS: dict[str, Callable[[Table], str]] = {
     "of those that are not told apart this takes the one with the lowest score; take the cheapest": lambda t: min(
         (name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[0][name]
     ),
-    "this weighs the score, or the middle of its interval, too; among those that are not told apart only the cost counts": lambda t: (
-        max((name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[0][name] / t[2][name])
+    "this weighs scores against costs; of those that are not told apart only the cost counts": lambda t: max(
+        (name for name in t[0] if t[1][name][0] <= 0), key=lambda name: t[0][name] / t[2][name]
     ),
     "here an interval that begins a little above 0 is not told apart; all that leave out 0 are": lambda t: _cheapest(
         t, lambda a, b: a < A_LEAD

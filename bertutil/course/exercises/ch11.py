@@ -1,6 +1,7 @@
 """The exercises of chapter 11: a head's logits, pairs without leakage, a loop with faults, classes that move."""
 
 import copy
+import math
 from collections import Counter
 from itertools import combinations
 from operator import index
@@ -180,7 +181,9 @@ def _judge_epoch(function: Any) -> None:
             raise Wrong(f"the weights are right; the mean loss is {expected:.4f} and yours {loss:.4f}{what}")
 
 
-def _epoch(model: nn.Module, batches: list[Any], seed: int, faults: tuple[str, ...]) -> tuple[nn.Module, float]:
+def _epoch(
+    model: nn.Module, batches: list[Any], seed: int, faults: tuple[str, ...], clip: float = math.inf
+) -> tuple[nn.Module, float]:
     """Train a copy of the model for one epoch, with these faults in the loop; and the mean loss."""
     torch.manual_seed(seed)
     model, losses = copy.deepcopy(model), []
@@ -192,6 +195,7 @@ def _epoch(model: nn.Module, batches: list[Any], seed: int, faults: tuple[str, .
         if "zero" not in faults:
             optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), clip)
         if "step" not in faults:
             optimizer.step()
         losses.append(loss.item())
@@ -206,9 +210,15 @@ def _epoch_reason(own: nn.Module, model: nn.Module, batches: list[Any], seed: in
         for faults in combinations(names, count):
             if _same(own, _epoch(model, batches, seed, faults)[0]):
                 return "; and ".join(FAULTS[name] for name in faults)
+    for clip in (1.0, 0.5, 0.1):
+        if _same(own, _epoch(model, batches, seed, (), clip)[0]):
+            return (
+                f"the gradients are clipped to the length {clip}, and all the rest is right. Clipping is a remedy "
+                "for jumps, and no step of this loop; leave it out"
+            )
     return (
         "the weights after the epoch are not the right ones; for each batch in turn: logits, loss, zero_grad, "
-        "backward, step, each of them once"
+        "backward, step, each of them once and nothing else, such as clipped gradients"
     )
 
 

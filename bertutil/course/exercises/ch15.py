@@ -96,8 +96,9 @@ def _judge_flips(function: Any) -> None:
 def _world(slope: float, seed: int) -> Texts:
     """200 texts in which the mean vector gets longer (slope above 0), shorter, or neither, with more tokens."""
     draw = random.Random(seed)
+    typical = 20 + 7 * (seed % 8)  # how long they are says nothing: a claim has to look at both lists
     n_tokens = [draw.randint(5, 40) for _ in range(200)]
-    return Texts(n_tokens, [20 + slope * n + draw.gauss(0, 2) for n in n_tokens])
+    return Texts(n_tokens, [typical + slope * n + draw.gauss(0, 2) for n in n_tokens])
 
 
 def _judge_own(answer: Any) -> None:
@@ -112,8 +113,8 @@ def _judge_own(answer: Any) -> None:
         raise Wrong(f"the rule asks for {missing[0]!r}, and the function returns {sorted(measured)}")
     try:
         falling, rising, flat = (
-            [answer.verdict(call(answer.measure, _world(slope, seed))) for seed in range(8)]
-            for slope in (-0.3, 0.3, 0)
+            [answer.verdict(call(answer.measure, _world(slope, seed))) for seed in range(count)]
+            for slope, count in ((-0.3, 8), (0.3, 8), (0, 40))  # what holds by chance does so in some of 40
         )
     except (TypeError, ValueError) as error:
         raise Wrong(f"no verdict follows from what the function returns, {measured}: {error}") from None
@@ -123,6 +124,9 @@ def _judge_own(answer: Any) -> None:
         )
     if len({*falling, *rising, *flat}) == 1:
         raise Wrong(f"it says {falling[0]!r} whether the claim is true or false: a check that cannot fail")
+    world = _world(-0.3, 0)
+    if call(answer.measure, world._replace(n_tokens=world.n_tokens[::-1])) == measured:
+        raise Wrong("it measures the same when the texts exchange their numbers of tokens; it has to use both lists")
     if HOLDS in rising or LIMIT in rising:
         raise Wrong("in texts whose vectors get longer with more tokens it holds; look at the sign")
     if FAILS in falling:
@@ -137,7 +141,12 @@ def _judge_own(answer: Any) -> None:
 def _judge_luck(function: Any) -> None:
     answers, expected, cases = [], [], []
     slips: dict[str, list[float]] = {}
-    for seed, tries, n, chance, guessing in [(0, 400, 50, 0.5, 0.5), (1, 300, 63, 0.6, 0.5), (2, 200, 43, 0.4, 0.25)]:
+    for seed, tries, n, chance, guessing in [
+        (0, 400, 50, 0.5, 0.5),
+        (1, 300, 63, 0.6, 0.5),
+        (2, 200, 43, 0.4, 0.25),
+        (3, 300, 150, 0.1, 0.05),
+    ]:
         hits = (torch.rand(tries, n, generator=torch.Generator().manual_seed(seed)) < chance).float()
         answers.append(number(call(function, hits.clone(), guessing)))
         share = hits.mean(dim=1)
@@ -165,6 +174,13 @@ def _judge_luck(function: Any) -> None:
             "the standard error gets smaller with more questions: p (1 - p) is divided by n, under the root": _part(
                 share - 1.96 * spread > guessing
             ),
+            "only n is under the root here; a standard error is the root of all of p (1 - p) / n": _part(
+                share - 1.96 * spread**2 / n**0.5 > guessing
+            ),
+            "here p is guessing; for the standard error take the share of each try": _part(
+                share - 1.96 * (guessing * (1 - guessing) / n) ** 0.5 > guessing
+            ),
+            "the lower end is compared with 0.5; compare it with `guessing`": _part(share - error > 0.5),
             "n belongs under the root, too": _part(share - 1.96 * spread / n > guessing),
             "the root is missing: a standard error is the root of p (1 - p) / n": _part(
                 share - 1.96 * spread**2 / n > guessing
