@@ -222,8 +222,8 @@ def _judge_kind(function: Any) -> None:
             "this is the kind with the highest cosines; compare their ORDER with that of the scores": {
                 kind: float(values.mean()) for kind, values in cosines.items()
             },
-            "this is the correlation of the values, or looks at the highest and the lowest scores only; Spearman's is "
-            "that of the ranks, over all pairs": {
+            "this is the correlation of the values, or looks at the highest and the lowest scores only; Spearman's "
+            "is that of the ranks, over all pairs": {
                 kind: _correlation(values, scores) for kind, values in cosines.items()
             },
             "these are dot products; divide by both lengths, or use torch.cosine_similarity(..., dim=1)": {
