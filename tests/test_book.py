@@ -206,7 +206,7 @@ def test_launch_buttons_are_made_from_the_one_address(pages):
         assert f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{file.name}" in links
         assert ADDRESS in links
     on_landing_page = {link["href"] for link in pages["index.html"].select(".buttons a")}
-    first = pages["notebooks/01_loading.html"].select(".dropdown-launch-buttons a")
+    first = pages["notebooks/00_tour.html"].select(".dropdown-launch-buttons a")
     assert {link["href"] for link in first} < on_landing_page
 
 

@@ -23,7 +23,7 @@ def headings():
     result = {}
     for path in NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
-        lines = [cell.source.splitlines()[0] for cell in cells if cell.cell_type == "markdown"]
+        lines = [line for cell in cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
         result[int(path.name[:2])] = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
     return result
 
