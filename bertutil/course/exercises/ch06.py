@@ -36,7 +36,7 @@ def _judge_word_vector(function: Any) -> None:
                 raise Wrong("you have put the four layers one after the other; the task is to add them up")
             if isinstance(answer, Tensor) and answer.shape == tokens.shape and len(tokens) > 1:
                 raise Wrong("there is still one vector for each piece; the mean over the pieces is missing")
-            rows = {
+            rows: dict[tuple[int, ...], str] = {
                 (1, 6): "one vector for the word, [features]; take the batch of one off, with [0]",
                 (4, 6): "there is still one row for each of the four layers; add them up",
                 (n_layers, 6): "there is still one row for each layer; take the last four of them, and add these up",
