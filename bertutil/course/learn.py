@@ -172,7 +172,8 @@ def run(path: Path) -> int:
     for cell in notebook.cells:
         heading = re.match(r"## Exercise (\d+\.\d+)", cell.source) or heading
         if cell.id.endswith("-stub") and heading:
-            print(f"exercise {heading[1]}:", *(output.get("text", "").strip() for output in cell.outputs))
+            said = "".join(output.get("text", "") for output in cell.outputs)  # a line may come in parts
+            print(f"exercise {heading[1]}:", said.strip())
     seconds = time.monotonic() - start
     if trouble:
         at = next((cell.id for cell in notebook.cells if _has_error(cell)), "?")
