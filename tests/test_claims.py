@@ -1,4 +1,4 @@
-"""The ledger: 38 claims, each measured, each with a rule that can fail."""
+"""The ledger: 45 claims, each measured, each with a rule that can fail."""
 
 import math
 from dataclasses import replace
