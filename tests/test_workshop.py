@@ -23,6 +23,11 @@ from tests.browser import launched
 from tools.notebooks import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
+FOLDED = {  # in JupyterLab, and in the book under a word
+    "jupyter": {"outputs_hidden": True, "source_hidden": True},
+    "mystnb": {"code_prompt_hide": "Solution", "code_prompt_show": "Solution"},
+    "tags": ["hide-cell"],
+}
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 # Runs the learners' copies one after the other, each in an empty namespace, and prints their stdout cell by cell as
@@ -98,7 +103,7 @@ def test_every_exercise_is_marked_by_its_cell_ids(path):
         assert exercise.check.startswith(f"ch{chapter:02}.")
         assert exercise.solution.endswith("_solution")
         assert solution["source"].startswith("# @title Solution\n")
-        assert solution["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+        assert solution["metadata"] == FOLDED
         assert "Not tried yet." in json.dumps(stub["outputs"])
         assert "Right." in json.dumps(solution["outputs"])
     loose = [i for i, cell in cells.items() if "_solution(" in cell["source"] and ".check(" in cell["source"]]
