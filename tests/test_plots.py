@@ -703,6 +703,11 @@ def test_legends_have_the_colours_of_the_cells_and_bars():
     assert len(set(shades)) == 5
 
 
+def test_the_number_in_a_hatched_part_stands_on_a_plain_ground():
+    (axes,) = panels("stacked_shares")
+    assert [text.get_text() for text in axes.texts if text.get_bbox_patch()] == ["15"]
+
+
 def test_bars_side_by_side_are_as_high_as_the_counts_and_stand_around_their_number():
     (axes,) = panels("side_by_side_bars")
     bars = [rounded((patch.get_x() + patch.get_width() / 2, patch.get_height())) for patch in axes.patches]
