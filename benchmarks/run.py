@@ -67,11 +67,14 @@ def make_texts(kind: str, n: int, seed: int = 0) -> list[str]:
     return list(texts)
 
 
-def random_bert_base(folder: Path) -> Path:
-    """A checkpoint of bert-base's shape with random weights: speed does not depend on their values."""
+def random_bert_base(folder: Path, vocabulary: str = "minilm") -> Path:
+    """A checkpoint of bert-base's shape with random weights: speed does not depend on their values.
+
+    `vocabulary`: the checkpoint whose tokenizer it gets.
+    """
     torch.manual_seed(0)
     BertModel(BertConfig(vocab_size=30522)).save_pretrained(folder)
-    bertutil.load("minilm").tokenizer.save_pretrained(folder)
+    bertutil.load(vocabulary).tokenizer.save_pretrained(folder)
     return folder
 
 
