@@ -177,6 +177,10 @@ def test_every_figure_is_there_with_its_own_alternative_text(pages):
         assert [image["alt"] for image in images] == [output["metadata"]["image/png"]["alt"] for output in outputs]
 
 
+def test_what_a_figure_shows_is_said_once(pages):
+    assert [path for path, page in pages.items() if page.select("[class~=figure-in-words]")] == []
+
+
 def test_every_image_has_alternative_text(pages):
     for path, page in pages.items():
         assert all(image["alt"].strip() for image in page.select("article img")), path

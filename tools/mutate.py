@@ -83,6 +83,8 @@ MUTATIONS = [
         ("MAX_LINES = 20", "MAX_LINES = 21", "every_rule_is_checked"),
         ('"raises-exception", ', "", "every_rule_is_checked"),
         ("if len(parameters) != 1 or", "if not parameters or", "every_rule_is_checked"),
+        ('after.get("data") != {"text/html": in_words(alt)}', '"data" not in after', "every_rule_is_checked"),
+        ("pairwise([*cell.outputs, {}])", "pairwise(cell.outputs)", "every_rule_is_checked"),
     ),
     *changes(
         "bertutil/course/exercises/__init__.py",

@@ -233,8 +233,8 @@ body { background: white; color: #111; font-family: system-ui, sans-serif; }
 .reveal .slides section { text-align: left; max-height: 100%; overflow-y: auto; }
 .reveal h1 { font-size: 52px; } .reveal h2 { font-size: 38px; }
 .reveal .slide-number { left: 8px; right: auto; }
-.reveal .jp-OutputArea img { width: 1200px; max-width: none; height: 660px; object-fit: contain; }
-.reveal .jp-OutputArea img { object-position: left top; }
+.reveal .jp-RenderedImage img { width: 1200px; max-width: none; height: 660px; object-fit: contain; }
+.reveal .jp-RenderedImage img { object-position: left top; }
 .reveal .jp-RenderedHTMLCommon table { font-size: 22px; margin-left: 0; }
 a.anchor-link, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 </style>
