@@ -372,9 +372,8 @@ def test_a_verdict_is_shown_in_its_own_words_with_a_sign_before_them(verdict, si
 
 
 def test_no_two_verdicts_have_a_colour_or_a_sign_in_common():
-    assert (
-        len({colour for _, colour in LOOKS.values()}) == len({sign for sign, _ in LOOKS.values()}) == len(LOOKS) == 3
-    )
+    signs, colours = zip(*LOOKS.values(), strict=True)
+    assert len(set(signs)) == len(set(colours)) == len(LOOKS) == 3
 
 
 def luminance(colour):
