@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -122,14 +123,17 @@ def shown(verdict: str) -> dict[str, str]:
 
 
 def _show(verdict: str) -> None:
-    try:
-        from IPython import display, get_ipython
-    except ImportError:
-        get_ipython = None
-    if get_ipython and get_ipython():
-        display.display(shown(verdict), raw=True)
-    else:
+    shell = None
+    with suppress(ImportError):
+        from IPython import get_ipython
+
+        shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is None:
         print(verdict)
+    else:
+        from IPython.display import display
+
+        display(shown(verdict), raw=True)  # type: ignore[no-untyped-call]
 
 
 def call(function: Any, *arguments: Any) -> Any:
