@@ -12,8 +12,8 @@ PROMPT = re.compile(r"\b[Bb]efore you run\b")
 BEGIN = """\
 from bertutil.course.predict import Intuition
 
-# "Before you run it": write what you expect in the place of the dots, and
-# afterwards True or False. Leave the dots where you do not want to guess.
+# "Before you run it": write what you expect in the place of the dots, such
+# as "nine", and afterwards True or False. Or leave the dots as they are.
 intuition = Intuition()"""
 
 
