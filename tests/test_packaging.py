@@ -14,7 +14,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 REQUIREMENTS = [Requirement(r) for part in [PROJECT["dependencies"], *EXTRAS.values()] for r in part]
 COLAB = {"torch": "2.11.0", "transformers": "5.15.0", "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0"}
-COLAB |= {"huggingface-hub": "1.27.0", "ipython": "7.34.0", "ipykernel": "6.17.1", "ipywidgets": "7.7.1"}
+COLAB |= {
+    "accelerate": "1.12.0",
+    "huggingface-hub": "1.27.0",
+    "ipython": "7.34.0",
+    "ipykernel": "6.17.1",
+    "ipywidgets": "7.7.1",
+}
 
 
 def pins():
@@ -39,6 +45,11 @@ def test_torch_is_pinned_without_a_build_of_its_own_and_without_gpu_packages():
 def test_the_floors_admit_what_colab_has(name):
     (requirement,) = (r for r in REQUIREMENTS if r.name == name)
     assert requirement.specifier.contains(Version(COLAB[name]))
+
+
+def test_the_tests_install_every_extra():
+    (line,) = re.findall(r"^-e \.\[(.+)\]$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    assert set(line.split(",")) == set(EXTRAS)
 
 
 def test_the_versions_of_package_citation_and_changelog_are_the_same():
