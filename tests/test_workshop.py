@@ -11,13 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 from bertutil.cli import main
-from bertutil.course import workshop
+from bertutil.course import address, workshop
 from bertutil.course.exercises import Exercise, Wrong, call
 from tests.browser import launched
 from tools.notebooks import NOTEBOOKS
@@ -249,6 +250,129 @@ def test_a_link_to_a_chapter_that_is_left_out_becomes_text(tmp_path):
     ]
     text = sources(tmp_path / "out" / "learner" / "03_tokenization.ipynb", "markdown")["title"]
     assert "chapters [1](01_loading.ipynb) and 2." in text
+
+
+# --- A room on Colab or Binder ---
+
+
+FORK, BRANCH = "https://github.com/me/fork", "room"
+
+
+def git(folder, *arguments):
+    name = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    return subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """A fork with the branch as the command's own lines push it, read again as Colab and Binder do: a clone.
+
+    Git reads the fork's address as a bare repository here.
+    """
+    folder, patch = tmp_path_factory.mktemp("room"), pytest.MonkeyPatch()
+    git(folder, "init", "--bare", "fork.git")
+    for name, value in {"KEY": f"url.{(folder / 'fork.git').as_uri()}.insteadOf", "VALUE": FORK}.items():
+        patch.setenv(f"GIT_CONFIG_{name}_0", value)
+    patch.setenv("GIT_CONFIG_COUNT", "1")
+    patch.setenv("GIT_ALLOW_PROTOCOL", "file")  # a connection to another machine fails
+    arguments = ["--address", FORK, "--ref", BRANCH, "--chapters", "0", "1", "3", "6"]
+    command = [sys.executable, "-m", "bertutil", "workshop", str(folder / "out"), *arguments]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for who in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{who}_NAME", "t")
+        patch.setenv(f"GIT_{who}_EMAIL", "t@example.org")
+    for line in said.splitlines():
+        if line.startswith("  git "):
+            subprocess.run(line, shell=True, cwd=folder / "out", check=True, capture_output=True)
+    git(folder, "clone", "--branch", BRANCH, FORK, "clone")
+    yield folder / "clone"
+    patch.undo()
+
+
+def test_a_pushed_branch_has_the_learners_copies_and_no_solved_one(pushed):
+    found = {path.relative_to(pushed).as_posix() for path in pushed.rglob("*") if ".git" not in path.parts}
+    names = [name for name in found if name.endswith(".ipynb")]
+    assert len(names) == 4
+    assert all(name.startswith("learner/") for name in names)
+    assert found >= {"README.md", "learner/glossary.md"}
+    assert "_solution" not in "".join((pushed / name).read_text(encoding="utf-8") for name in names)
+
+
+def file_of(link):
+    """The file of the branch that a link to Colab, to Binder or to a page on GitHub opens; None for other links."""
+    parts = urlsplit(link)
+    if parts.netloc == "mybinder.org":
+        pulled = parse_qs(urlsplit(parse_qs(parts.query)["urlpath"][0]).query)
+        assert pulled["repo"] == [FORK]
+        assert pulled["branch"] == [BRANCH]
+        (target,) = pulled["targetPath"]
+        return pulled["urlpath"][0].removeprefix(f"lab/tree/{target}/")
+    if parts.netloc not in ("github.com", "colab.research.google.com"):
+        return None
+    place = parts.path.removeprefix("/github")
+    return place.removeprefix(f"/me/fork/blob/{BRANCH}/") if place.startswith("/me/") else None
+
+
+def test_the_page_of_the_branch_opens_each_copy_on_colab_and_on_binder(pushed):
+    text = (pushed / "README.md").read_text(encoding="utf-8")
+    copies = sorted(f"learner/{path.name}" for path in (pushed / "learner").glob("*.ipynb"))
+    for host in ("https://colab.research.google.com/", "https://mybinder.org/"):
+        assert [file_of(link) for link in re.findall(rf"\(({host}\S+)\)", text)] == copies
+    local = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert local == copies
+
+
+def test_a_copys_links_lead_to_the_branch_and_to_files_that_are_there(pushed):
+    for path in (pushed / "learner").glob("*.ipynb"):
+        text = "\n".join(sources(path, "markdown").values())
+        links = re.findall(r"\]\(([^)\s]+)\)", text)
+        assert [link for link in links if "://" not in link and link[0] != "#"] == []
+        files = [file.partition("#")[0] for link in links if (file := file_of(link))]
+        assert [file for file in files if not (pushed / file).is_file()] == []
+        assert files.count(f"learner/{path.name}") >= 2  # Colab, Binder
+        assert f"learner/{'glossary.md'}" in files
+        title = sources(path, "markdown")["title"].splitlines()
+        assert [line for line in title if line.startswith("[Open in Colab]")] == [title[2]]
+
+
+def test_binders_image_is_the_projects_own(pushed):
+    (image,) = set(re.findall(r"mybinder\.org/v2/gh/([^?]+)\?", (pushed / "README.md").read_text(encoding="utf-8")))
+    assert image == f"{address.project()}/{address.ENVIRONMENT}"
+
+
+def test_a_copy_installs_bertutil_from_the_projects_repository(pushed):
+    original = sources(NOTEBOOKS[1])["install"]
+    assert sources(pushed / "learner" / NOTEBOOKS[1].name)["install"] == original
+    assert f"git+https://github.com/{address.project()}@" in original
+
+
+def test_a_copy_of_the_branch_runs(pushed):
+    path = pushed / "learner" / "01_loading.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    printed = [cell.outputs[0].text for cell in notebook.cells if cell.id.endswith("-stub")]
+    assert set(printed) == {"Not tried yet.\n"}
+
+
+def test_nbgitpuller_fetches_what_binders_link_names(pushed, tmp_path):
+    pytest.importorskip("nbgitpuller", reason="needs nbgitpuller: pip install -e .[test]")
+    from nbgitpuller.pull import GitPuller
+
+    [*GitPuller(FORK, str(tmp_path / "course"), branch=BRANCH).pull()]
+    assert (tmp_path / "course" / "learner" / "00_tour.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--address", FORK], "--address and --ref go together"),
+        (["--ref", "room"], "--address and --ref go together"),
+        (["--address", "https://gitlab.com/me/fork", "--ref", "room"], "give https://github.com/owner/name"),
+        (["--address", FORK, "--ref", "a/b"], "without a slash"),
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_refused(arguments, said, refused):
+    assert said in refused(*arguments)
 
 
 def test_a_folder_that_is_not_empty_is_left_alone_unless_forced(tmp_path, capsys):
