@@ -67,9 +67,9 @@ if not exist "%place%\\environment\\{ready}" (
 README = """\
 BERT embeddings, hands on: without a network
 
-This stick is for {system}. Start {script}: it installs what is on the stick into the folder bertutil-stick in your home
-(2 GB, some minutes), and opens chapter 0 in your browser. The next time it only opens it. Another folder is given as
-{call} FOLDER.
+This stick is for {system}. Start {script}. It installs what is on the stick into the folder
+bertutil-stick in your home (2 GB, some minutes), and opens chapter 0 in your browser. The next time it only opens it.
+Another folder is given as: {call} FOLDER
 
 Your work is in bertutil-stick, in the folder chapters. To remove everything, delete bertutil-stick.
 """
@@ -108,7 +108,7 @@ def gather(project: Path, wheels: Path, pip: Sequence[str] = (sys.executable, "-
             shutil.copytree(here, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copy(here, source / name)
-    command = [*pip, "wheel", "--quiet", "--wheel-dir", wheels, "--constraint", project / "constraints.txt"]
+    command = [*pip, "wheel", "--quiet", "--wheel-dir", str(wheels), "--constraint", str(project / "constraints.txt")]
     done = subprocess.run([*command, f"{source}[lab]"], capture_output=True, text=True)
     if done.returncode:
         raise OSError("pip could not get all packages: " + " ".join(done.stderr.splitlines()[-3:]))
