@@ -9,6 +9,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tools import package_page
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -123,6 +125,28 @@ def test_mutations_and_timings_are_in_the_weekly_check():
     assert runs["timings"]["run"] == "pytest -m weekly tests"
     (variables,) = (step["env"] for step in job["steps"] if step.get("run") == "${{ matrix.run }}")
     assert (variables["BERTUTIL_WEEKLY"], runs["timings"]["weekly"]) == ("${{ matrix.weekly }}", "1")
+
+
+def test_a_tag_publishes_what_was_tried_and_only_after_a_review():
+    (path,) = (path for path in WORKFLOWS if path.name == "release.yml")
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    build = "\n".join(step.get("run", "") for step in jobs["build"]["steps"])
+    order = ["package_page.py", "-m build", "twine check --strict", 'pip" install', "bertutil --version", "--run 0"]
+    assert sorted(order, key=build.index) == order
+    publish = jobs["publish"]
+    assert (publish["needs"], publish["environment"]["name"]) == ("build", "pypi")
+    assert publish["permissions"] == {"id-token": "write"}  # and no token of a person
+    assert publish["if"] == "startsWith(github.ref, 'refs/tags/')"
+
+
+def test_the_packages_page_has_no_link_to_a_file_beside_it():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = package_page.whole(readme, "https://github.com/a/b", "v1")
+    links = re.findall(r"\]\(([^)\s]+)\)", page)
+    assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
+    assert "](https://github.com/a/b/blob/v1/notebooks/00_tour.ipynb)" in page
+    assert "(https://raw.githubusercontent.com/a/b/v1/docs/sealed.png)" in page
+    assert re.sub(r"https://(github\.com|raw\.githubusercontent\.com)/a/b/(blob/)?v1/", "", page) == readme
 
 
 def test_the_key_figures_of_the_articles_model_are_offered_as_a_change_and_not_committed():
