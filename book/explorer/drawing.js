@@ -74,17 +74,17 @@ export function squares(box, { rows, columns: heads, values, largest, label, cho
  * Lines over the layers: one that is meant, with its numbers, and others that are faint.
  * @param {HTMLElement} box
  * @param {{main: number[], others?: number[][], dashed?: {values: number[], text: string}[], low: number,
- *   high: number, layer: number, axis: string, unit: string, describe: string}} content
+ *   high: number, steps?: number, layer: number, axis: string, unit: string, describe: string}} content
  * `dashed`: levels or lines to compare with, each with its name; `describe`: what a person sees who looks at it
  */
-export function curve(box, { main, others = [], dashed = [], low, high, layer, axis, unit, describe }) {
+export function curve(box, { main, others = [], dashed = [], low, high, steps = 4, layer, axis, unit, describe }) {
   const [width, height, left, right, top, bottom] = [600, 260, 44, 18, 26, 40];
   const x = (/** @type {number} */ i) => left + (i * (width - left - right)) / Math.max(main.length - 1, 1);
   const y = (/** @type {number} */ v) => top + ((high - Math.min(Math.max(v, low), high)) * (height - top - bottom)) / (high - low);
   const path = (/** @type {number[]} */ values) => values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)},${y(v).toFixed(1)}`).join("");
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": describe, class: "ex-curve" });
-  for (let i = 0; i <= 4; i++) {
-    const value = low + ((high - low) * i) / 4;
+  for (let i = 0; i <= steps; i++) {
+    const value = low + ((high - low) * i) / steps;
     picture.append(svg("path", { d: `M${left},${y(value)}H${width - right}`, class: "ex-grid" }));
     picture.append(label(left - 8, y(value) + 4, value.toFixed(2), "end"));
   }
@@ -94,7 +94,8 @@ export function curve(box, { main, others = [], dashed = [], low, high, layer, a
   for (const values of others) picture.append(svg("path", { d: path(values), class: "ex-other" }));
   for (const { values, text } of dashed) {
     picture.append(svg("path", { d: path(values), class: "ex-dashed" }));
-    picture.append(label(width - right, y(values[values.length - 1]) - 5, text, "end"));
+    const end = values[values.length - 1];
+    picture.append(label(width - right, y(end) + (end > (low + high) / 2 ? 16 : -6), text, "end", "ex-name"));
   }
   picture.append(svg("path", { d: path(main), class: "ex-main" }));
   main.forEach((value, i) => {

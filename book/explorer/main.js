@@ -65,9 +65,9 @@ function draw() {
   byId("pair").checked = Boolean(state.pair);
   byId("pair").disabled = !state.b || about.segments < 2;
   byId("layer").value = state.layer;
-  byId("layer-now").textContent = say(state.layer ? "layer_now" : "layer_0", { layer: state.layer });
+  byId("layer-now").textContent = say("layer_now", { layer: state.layer });
   byId("change").value = state.change;
-  byId("python").textContent = pythonLines(state, about.checkpoint);
+  byId("python").textContent = pythonLines(state, about.checkpoint, rows);
   for (const button of byId("examples").children) {
     const example = about.examples.find((/** @type {any} */ { name }) => name === button.dataset.name);
     button.setAttribute("aria-pressed", String(isExample(example)));
@@ -236,7 +236,12 @@ function listen() {
     } catch { /* no storage: for this page only */ }
   };
   window.addEventListener("hashchange", () => { state = readAddress(location.hash, usual); draw(); });
-  window.addEventListener("pagehide", () => model.end());
+  window.addEventListener("pagehide", () => {
+    if (!model.ready) return;
+    model.end(); // its memory is given back, also where the page waits to be come back to
+    byId("load").hidden = false;
+    status("");
+  });
 }
 
 /** Step through the layers of the senses, one a second. */

@@ -54,7 +54,8 @@ async function once({ ids, segments, mask }) {
     segments: new ort.Tensor("int32", segments, [n]),
     mask: new ort.Tensor("float32", mask, [n, n]),
   });
-  return { states: await states.getData(), attentions: await attentions.getData() };
+  const [found, maps] = /** @type {Float32Array[]} */ ([await states.getData(), await attentions.getData()]);
+  return { states: found, attentions: maps };
 }
 
 /** The bytes of a file, from the cache or the network; where there is no cache, as in a private window, from there.

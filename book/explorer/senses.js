@@ -12,7 +12,7 @@ export function drawSenses(state, data) {
   const own = data.words.find((/** @type {any} */ { word }) => word === state.word) ?? data.words[0];
   choose(byId("word"), data.words.map((/** @type {any} */ { word }) => ({ value: word, text: word })), own.word);
   byId("depth").value = state.depth;
-  byId("depth-now").textContent = say(state.depth ? "layer_now" : "layer_0", { layer: state.depth });
+  byId("depth-now").textContent = say("layer_now", { layer: state.depth });
   chosen = Math.min(chosen, own.sentences.length - 1);
   const flat = own.places[state.depth];
   const points = own.sentences.map((/** @type {string} */ sentence, /** @type {number} */ i) => ({
@@ -28,7 +28,7 @@ export function drawSenses(state, data) {
   };
   show(chosen);
   legend(own);
-  byId("spread").textContent = say("spread", { share: Math.round(100 * own.spread[state.depth]) });
+  byId("spread").textContent = say("spread", { share: Math.round(100 * own.spread[state.depth]) }) + (state.depth ? "" : ` ${say("layer_0")}`);
   byId("glove-point").textContent = say("glove_point", { sentences: points.length });
   accuracy(state, data, own);
 }

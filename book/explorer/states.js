@@ -39,9 +39,10 @@ export function drawStates(shown, results) {
   const rest = pieces.map((_, i) => i).filter((i) => i !== state.from && i !== state.to).slice(0, 60);
   const pair = { one, other, layer: state.layer, value: main[state.layer].toFixed(3) };
   const lowest = Math.min(0, ...rest.flatMap((i) => layers.map((layer) => cosine(layer, state.from, i))), ...main);
+  const low = -Math.ceil(-4 * lowest) / 4;
   curve(byId("curve"), {
     main, others: rest.map((i) => layers.map((layer) => cosine(layer, state.from, i))),
-    low: lowest < 0 ? -0.5 : 0, high: 1, layer: state.layer, axis: say("axis_layer"), unit: say("axis_cosine"),
+    low, high: 1, steps: Math.round(4 - 4 * low), layer: state.layer, axis: say("axis_layer"), unit: say("axis_cosine"),
     describe: say("curve_describe", { ...pair, values: main.map((value) => value.toFixed(3)).join(", ") }),
   });
   byId("curve-title").textContent = say("curve_title", pair);

@@ -1,6 +1,5 @@
 /** Step one: the pieces of a text as it is typed. */
 
-import { rove } from "./drawing.js";
 import { byId, say } from "./page.js";
 
 /**
@@ -9,7 +8,6 @@ import { byId, say } from "./page.js";
  */
 export function drawText(rows, about) {
   byId("rows").replaceChildren(...rows.map(drawRow));
-  for (const row of byId("rows").querySelectorAll("ol")) rove(row, 1);
   byId("row-summary").textContent = rows.map((row) => summary(row, about)).join(" ");
   const unknown = rows.flatMap(({ pieces }) => pieces).filter(({ why }) => why === "unspellable" || why === "long");
   byId("unknown").replaceChildren(...unknown.slice(0, 5).map(({ word, why }) => {
@@ -23,19 +21,27 @@ export function drawText(rows, about) {
 function drawRow({ pieces, segments }) {
   const list = document.createElement("ol");
   list.className = "pieces";
+  list.append(column("names", say("row_names").split(", ")));
   pieces.forEach((piece, position) => {
-    const item = document.createElement("li");
-    item.className = piece.why ? (piece.why === "special" ? "special" : "unknown") : "";
+    const kind = piece.why && piece.why !== "special" ? "unknown" : piece.why;
+    const item = column(kind, [position, piece.text, piece.id, segments[position]]);
     item.dataset.segment = String(segments[position]);
-    for (const [kind, text] of [["position", position], ["piece", piece.text], ["id", piece.id], ["segment", segments[position]]]) {
-      const part = document.createElement("span");
-      part.className = String(kind);
-      part.textContent = String(text);
-      item.append(part);
-    }
     list.append(item);
   });
   return list;
+}
+
+/** @param {string} kind @param {(string | number)[]} texts  position, piece, id, segment */
+function column(kind, texts) {
+  const item = document.createElement("li");
+  item.className = kind;
+  ["position", "piece", "id", "segment"].forEach((name, i) => {
+    const part = document.createElement("span");
+    part.className = name;
+    part.textContent = String(texts[i]);
+    item.append(part);
+  });
+  return item;
 }
 
 /** @param {{pieces: import("./tokenizer.js").Piece[]}} row @param {{maxLength: number}} about */
