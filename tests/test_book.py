@@ -1,6 +1,7 @@
 """The book: it builds offline from the committed notebooks, and a real browser finds nothing wrong with its pages."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -49,11 +50,16 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def seconds_and_folder(tmp_path_factory):
-    """How long building the book takes, and where it is; it builds without a warning."""
+def seconds_and_folder(tiny_folder, tmp_path_factory):
+    """How long building the book takes, and where it is; it builds without a warning.
+
+    The explorer is made from a tiny checkpoint, which is quicker; tests/test_explorer.py has the real one.
+    """
     folder = tmp_path_factory.mktemp("book") / "html"
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, ROOT / "tools" / "book.py", folder], capture_output=True, text=True)
+    command = [sys.executable, ROOT / "tools" / "book.py", folder]
+    env = os.environ | {"BERTUTIL_MODEL": str(tiny_folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return time.perf_counter() - start, folder

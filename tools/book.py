@@ -72,7 +72,7 @@ def link_to_explorer(missing: str) -> str:
     """The way to the explorer, or why this build of the book is without it."""
     if missing:
         return f"This build of the book is without the explorer: {missing}."
-    return "[Type your own sentences, and watch the vectors move](explorer:)"
+    return "[Type your own sentences, and watch the vectors move, layer by layer](explorer:)"
 
 
 def build(folder: Path) -> int:

@@ -78,7 +78,7 @@ export function squares(box, { rows, columns: heads, values, largest, label, cho
  * `dashed`: levels or lines to compare with, each with its name; `describe`: what a person sees who looks at it
  */
 export function curve(box, { main, others = [], dashed = [], low, high, steps = 4, layer, axis, unit, describe }) {
-  const [width, height, left, right, top, bottom] = [600, 260, 44, 18, 26, 40];
+  const [width, height, left, right, top, bottom] = [600, 280, 58, 18, 36, 54];
   const x = (/** @type {number} */ i) => left + (i * (width - left - right)) / Math.max(main.length - 1, 1);
   const y = (/** @type {number} */ v) => top + ((high - Math.min(Math.max(v, low), high)) * (height - top - bottom)) / (high - low);
   const path = (/** @type {number[]} */ values) => values.map((v, i) => `${i ? "L" : "M"}${x(i).toFixed(1)},${y(v).toFixed(1)}`).join("");
@@ -86,21 +86,21 @@ export function curve(box, { main, others = [], dashed = [], low, high, steps = 
   for (let i = 0; i <= steps; i++) {
     const value = low + ((high - low) * i) / steps;
     picture.append(svg("path", { d: `M${left},${y(value)}H${width - right}`, class: "ex-grid" }));
-    picture.append(label(left - 8, y(value) + 4, value.toFixed(2), "end"));
+    picture.append(label(left - 8, y(value) + 5, value.toFixed(2), "end"));
   }
-  main.forEach((_, i) => picture.append(label(x(i), height - bottom + 18, String(i), "middle")));
-  picture.append(label((left + width - right) / 2, height - 6, axis, "middle"), label(4, 12, unit, "start"));
+  main.forEach((_, i) => picture.append(label(x(i), height - bottom + 23, String(i), "middle")));
+  picture.append(label((left + width - right) / 2, height - 6, axis, "middle"), label(4, 18, unit, "start"));
   picture.append(svg("path", { d: `M${x(layer)},${top}V${height - bottom}`, class: "ex-now" }));
   for (const values of others) picture.append(svg("path", { d: path(values), class: "ex-other" }));
   for (const { values, text } of dashed) {
     picture.append(svg("path", { d: path(values), class: "ex-dashed" }));
     const end = values[values.length - 1];
-    picture.append(label(width - right, y(end) + (end > (low + high) / 2 ? 16 : -6), text, "end", "ex-name"));
+    picture.append(label(width - right, y(end) + (end > (low + high) / 2 ? 20 : -6), text, "end", "ex-name"));
   }
   picture.append(svg("path", { d: path(main), class: "ex-main" }));
   main.forEach((value, i) => {
     picture.append(svg("circle", { cx: x(i), cy: y(value), r: i === layer ? 6 : 3.5, class: "ex-dot" }));
-    if (i === layer) picture.append(label(x(i), y(value) - 11, value.toFixed(3), i === main.length - 1 ? "end" : "middle", "ex-value"));
+    if (i === layer) picture.append(label(x(i), y(value) - 12, value.toFixed(3), i === main.length - 1 ? "end" : "middle", "ex-value"));
   });
   box.replaceChildren(picture);
 }

@@ -126,7 +126,6 @@ async function run(rows, changed, key) {
     const { results, milliseconds } = await model.run({ features: about.features, plain: rows.map(plainInputs), changed });
     shown = { key, results };
     status(say("ran", { seconds: (milliseconds / 1000).toFixed(2) }));
-    byId("states").dataset.run = key;
     draw();
   } catch (error) {
     fail(error);
@@ -140,6 +139,7 @@ function show(rows, results) {
   byId("states").hidden = false;
   if (model.ready) byId("change-needs").hidden = true;
   drawStates({ state, about, rows, update }, results);
+  byId("states").dataset.by = model.ready ? "model" : "example"; // whose numbers they are
   drawNearest(rows);
 }
 
