@@ -106,7 +106,7 @@ function drawChange({ state, rows, about }, results, pieces) {
     const { place } = locate(rows, state.from);
     const plain = between.map((layer) => layer[place]);
     const now = betweenChanged ? betweenChanged.map((layer) => layer[place]) : plain;
-    const [piece, last] = [rows[0].pieces[place].text, about.layers];
+    const [piece, last] = [say("piece_quoted", { piece: rows[0].pieces[place].text }), about.layers];
     const values = { piece, last, plain: plain[last].toFixed(3), now: now[last].toFixed(3) };
     byId("between-title").textContent = say(betweenChanged ? "between_changed" : "between_plain", values);
     curve(byId("between"), {
@@ -125,11 +125,11 @@ function changeSaid(moves, state, one, other) {
 }
 
 /**
- * A piece, with its place where the same one stands elsewhere too.
+ * A piece in quotation marks, with its place where the same one stands elsewhere too.
  * @param {Shown["rows"][0]["pieces"]} pieces @param {number} place
  */
 export function named(pieces, place) {
   const { text } = pieces[place];
   const twice = pieces.filter((piece) => piece.text === text).length > 1;
-  return twice ? say("piece_at", { piece: text, place }) : text;
+  return say(twice ? "piece_at" : "piece_quoted", { piece: text, place });
 }
