@@ -139,6 +139,15 @@ def test_has_a_page_for_every_chapter_and_they_are_on_the_landing_page(pages):
     assert {"notebooks/glossary.html", "changes-since-2019.html", "api.html", "search.html", *names} <= pages.keys()
 
 
+def test_the_explorer_is_the_first_link_on_the_landing_page_and_has_its_own(pages):
+    if why := book.explorer.missing():
+        pytest.skip(why)
+    first = pages["index.html"].select_one("article a[href]:not(.headerlink)")
+    assert first["href"] == "explorer/index.html"
+    assert pages["explorer.html"].select_one(".explorer a")["href"] == first["href"]
+    assert pages["explorer/index.html"].select_one("#columns-0")
+
+
 def test_no_page_has_an_error_or_a_resource_that_is_missing(visits):
     assert [visit for visit in visits if visit[0] == "error"] == []
 
