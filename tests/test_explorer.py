@@ -463,22 +463,24 @@ def test_the_worker_is_ended_on_leaving(context, address, page):
     leaving.close()
 
 
-@pytest.mark.parametrize(("why", "words"), [("network", "could not be fetched"), ("memory", "not enough memory")])
-def test_a_failure_is_said_in_words_and_can_be_tried_again(browser, address, why, words):
+OUT_OF_MEMORY = "{ throw new RangeError('Array buffer allocation failed') }"
+LOADING = "export const env = {wasm: {}}; export const InferenceSession = { async create() %s };" % OUT_OF_MEMORY
+RUNNING = LOADING.replace(OUT_OF_MEMORY, "{ return { async run() %s } }" % OUT_OF_MEMORY) + "export class Tensor {}"
+
+
+@pytest.mark.parametrize(
+    ("file", "answer", "words"),
+    [
+        ("*.onnx", {"status": 404}, "could not be fetched"),
+        ("ort.wasm.min.mjs", {"content_type": "text/javascript", "body": LOADING}, "not enough memory"),
+        ("ort.wasm.min.mjs", {"content_type": "text/javascript", "body": RUNNING}, "not enough memory"),
+        ("ort.wasm.min.mjs", {"content_type": "text/javascript", "body": "no module"}, "cannot run the model"),
+    ],
+    ids=["network", "memory-loading", "memory-running", "old-browser"],
+)
+def test_a_failure_is_said_in_words_and_can_be_tried_again(browser, address, file, answer, words):
     page = browser.new_page()
-    if why == "network":
-        page.route("**/*.onnx", lambda route: route.abort())
-    else:
-        page.route(
-            "**/ort.wasm.min.mjs",
-            lambda route: route.fulfill(
-                content_type="text/javascript",
-                body=(
-                    "export const env = {wasm: {}}; export const InferenceSession = "
-                    "{ create() { throw new RangeError('Array buffer allocation failed') } };"
-                ),
-            ),
-        )
+    page.route(f"**/{file}", lambda route: route.fulfill(**answer))
     page.goto(address)
     page.wait_for_selector("#columns-0 button")
     page.click("#load")

@@ -75,7 +75,7 @@ function draw() {
   drawText(rows, about);
   file(`${state.set}.json`, "json").then((data) => drawSenses(state, data), () => { byId("sense-chosen").textContent = say("failed_network"); });
   byId("set").value = state.set;
-  model3(rows);
+  drawStep3(rows);
 }
 
 /** @param {any} example */
@@ -87,7 +87,7 @@ function isExample(example) {
  * Step three: from results that are there, an example's, or the model's own.
  * @param {{pieces: import("./tokenizer.js").Piece[], segments: number[], ids: number[]}[]} rows
  */
-async function model3(rows) {
+async function drawStep3(rows) {
   clearTimeout(timer);
   const changed = changedRows(rows, state.change, state.from, state.to);
   const key = JSON.stringify([rows.map(({ ids, segments }) => [ids, segments]), changed && [state.change, state.from, state.to]]);

@@ -15,7 +15,7 @@ export class Model {
   load(address, onProgress) {
     return new Promise((resolve, reject) => {
       const fail = (/** @type {any} */ why) => {
-        this.end();
+        this.end(why);
         reject(why);
       };
       this.#worker = new Worker(new URL("./model-worker.js", import.meta.url), { type: "module" });
@@ -46,11 +46,11 @@ export class Model {
     }).finally(() => this.#waiting.delete(id));
   }
 
-  /** End the worker, and give its memory back. */
-  end() {
+  /** End the worker, and give its memory back; what was asked of it is rejected with `why`. */
+  end(why = { why: "ended", detail: "" }) {
     this.#worker?.terminate();
     this.#worker = null;
     this.ready = false;
-    for (const { reject } of this.#waiting.values()) reject({ why: "ended", detail: "" });
+    for (const { reject } of this.#waiting.values()) reject(why);
   }
 }
