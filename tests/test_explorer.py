@@ -464,8 +464,10 @@ def test_the_worker_is_ended_on_leaving(context, address, page):
 
 
 OUT_OF_MEMORY = "{ throw new RangeError('Array buffer allocation failed') }"
-LOADING = "export const env = {wasm: {}}; export const InferenceSession = { async create() %s };" % OUT_OF_MEMORY
-RUNNING = LOADING.replace(OUT_OF_MEMORY, "{ return { async run() %s } }" % OUT_OF_MEMORY) + "export class Tensor {}"
+LOADING = f"export const env = {{wasm: {{}}}}; export const InferenceSession = {{ async create() {OUT_OF_MEMORY} }};"
+RUNNING = (
+    LOADING.replace("{ throw", "{ return { async run() { throw").replace(") }", ") } } }") + "export class Tensor {}"
+)
 
 
 @pytest.mark.parametrize(
