@@ -463,11 +463,13 @@ def test_the_worker_is_ended_on_leaving(context, address, page):
     leaving.close()
 
 
-OUT_OF_MEMORY = "{ throw new RangeError('Array buffer allocation failed') }"
-LOADING = f"export const env = {{wasm: {{}}}}; export const InferenceSession = {{ async create() {OUT_OF_MEMORY} }};"
-RUNNING = (
-    LOADING.replace("{ throw", "{ return { async run() { throw").replace(") }", ") } } }") + "export class Tensor {}"
-)
+# In the place of the program that runs the model: one that finds no memory, at once or when it runs
+FAKE = """export const env = {wasm: {}};
+export class Tensor {};
+const fail = async () => { throw new RangeError("Array buffer allocation failed") };
+"""
+LOADING = FAKE + "export const InferenceSession = { create: fail };"
+RUNNING = FAKE + "export const InferenceSession = { create: async () => ({ run: fail }) };"
 
 
 @pytest.mark.parametrize(
