@@ -158,7 +158,7 @@ def senses(bert: Bert, table: StaticVectors, rows: list[datasets.Sense]) -> dict
     """What step two shows of a set of sentences: places in two dimensions, nearest neighbours, accuracies, rivals."""
     own = rivals.word_states(bert, rows)
     untrained = rivals.accuracies(rivals.word_states(rivals.random_copy(bert), rows), rows)
-    others = rivals.static_contexts(bert, table, rows)["GloVe, stop words out"]
+    others = rivals.static_contexts(bert, table, rows)["GloVe, SIF, centred"]  # as chapter 7 draws it
     shares = {
         "own": rivals.accuracies(own, rows),
         "untrained": untrained,

@@ -46,7 +46,7 @@ export default {
   "glove_title": "The same word in GloVe",
   "glove_point": "{sentences} uses, one point, by definition: a static table has one vector for a word, whatever the sentence.",
   "accuracy_title": "How often the nearest sentence has the same sense",
-  "accuracy_word": "“{word}” at layer {layer}: {share} % of its sentences have a nearest neighbour of the same sense. Guessing: {guessing} %. The mean GloVe vector of the sentence’s other words, which knows neither the word nor the order: {glove} %.",
+  "accuracy_word": "“{word}” at layer {layer}: {share} % of its sentences have a nearest neighbour of the same sense. Guessing: {guessing} %. The mean GloVe vector of the sentence’s other words, the rare ones weighing more, which knows neither the word nor their order: {glove} %.",
   "accuracy_all": "All {words} words at layer {layer}: {mean} % (95 % interval over the words: {low} to {high} %). The same model with random weights: {untrained} %. GloVe mean of the other words: {glove} %. Guessing: {guessing} %.",
   "accuracy_describe": "A line over the layers for “{word}”: {shares}. Dashed: the GloVe mean of the other words, {glove} %, and guessing, {guessing} %.",
   "accuracy_note": "The tuned set was revised after the model had been run on it, so it flatters the model. The sealed sets were written, with the help of a language model, by writers who saw no score. Chapter 7 takes this apart.",
