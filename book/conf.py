@@ -11,8 +11,11 @@ from myst_nb.core.render import NbElementRenderer
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parent.parent
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+REPOSITORY = SETTINGS["project"]["urls"]["Repository"]
+REF = SETTINGS["tool"]["launch"]["ref"]  # the tag or branch that all buttons and links open
 PLACE = REPOSITORY.removeprefix("https://github.com/")
+OWNER, NAME = PLACE.split("/")
 # one file of MathJax draws all formulas and needs nothing from the network; the package's own extension copies 24 MB
 MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax" / "tex-svg.js"
 
@@ -20,7 +23,7 @@ project = html_title = "BERT embeddings, hands on"
 author = "The authors of BERT embeddings, hands on"
 copyright = f"2026, {author}"
 language = "en"
-extensions = ["myst_nb", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton", "sphinxext.opengraph"]
 exclude_patterns = ["_*.md"]  # parts that other pages include
 smartquotes = False  # quotation marks are as in the notebooks; in the reference they belong to code
 
@@ -35,17 +38,25 @@ myst_url_schemes = {
     "https": None,
     "explorer": "explorer/index.html",  # no page of Sphinx: tools/explorer.py puts it there
     "repository": REPOSITORY,
-    "source": f"{REPOSITORY}/blob/main/{{{{path}}}}",
-    "binder": f"https://mybinder.org/v2/gh/{PLACE}/main?urlpath=lab/tree/{{{{path}}}}",
-    "colab": f"https://colab.research.google.com/github/{PLACE}/blob/main/{{{{path}}}}",
+    "source": f"{REPOSITORY}/blob/{REF}/{{{{path}}}}",
+    "binder": f"https://mybinder.org/v2/gh/{PLACE}/{REF}?urlpath=lab/tree/{{{{path}}}}",
+    "colab": f"https://colab.research.google.com/github/{PLACE}/blob/{REF}/{{{{path}}}}",
 }
 python_maximum_signature_line_length = 80
 python_trailing_comma_in_multi_line_signatures = False
 mathjax_path = MATHJAX.name
 
+copybutton_selector = "div.cell_input pre, div.highlight-bash pre, div.highlight-python pre"  # code, not outputs
+
+html_baseurl = ogp_site_url = f"https://{OWNER}.github.io/{NAME}/"  # the canonical address of each page starts so
+ogp_use_first_image = True  # the picture of a link to a page that is sent to somebody, and its alternative text
+ogp_image = "_images/sealed.png"  # for a page without a figure: that of the landing page
+ogp_image_alt = "How often the nearest sentence uses a word in the same sense, layer by layer, on three data sets"
+ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']
+
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static", str(MATHJAX)]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "ledger.css"]
 html_favicon = html_logo = "_static/logo.svg"
 html_copy_source = True  # the download button of a chapter
 html_use_index = html_domain_indices = False
@@ -53,9 +64,10 @@ html_context = {"default_mode": "auto"}  # light or dark as the reader's system 
 html_theme_options = {
     "logo": {"text": project, "alt_text": ""},
     "repository_url": REPOSITORY,
-    "repository_branch": "main",
+    "repository_branch": REF,
     "use_repository_button": True,
     "use_issues_button": True,
+    "use_edit_page_button": True,
     "launch_buttons": {
         "binderhub_url": "https://mybinder.org",
         "colab_url": "https://colab.research.google.com",
@@ -90,7 +102,7 @@ def link_to_repository(app: Sphinx, env: object, node: nodes.Element, content: n
     file = (ROOT / folder / node["reftarget"]).resolve()
     if node["reftype"] != "myst" or not file.exists() or not file.is_relative_to(ROOT):
         return None
-    address = f"{REPOSITORY}/blob/main/{file.relative_to(ROOT).as_posix()}"
+    address = f"{REPOSITORY}/blob/{REF}/{file.relative_to(ROOT).as_posix()}"
     return nodes.reference("", "", content, refuri=address, internal=False)
 
 
@@ -101,9 +113,23 @@ def make_accessible(app: Sphinx, page: str, template: str, context: dict[str, An
     context["body"] = parameters.sub(lambda found: re.sub(r"(</?)dd>", r"\1span>", found[1]), body)
 
 
+def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """A page's description begins with its first sentence, not with the launch links; the page itself is written."""
+    for paragraph in list(doctree.findall(nodes.paragraph)) if doctree else []:
+        if paragraph.astext().startswith("Open in "):
+            paragraph.parent.remove(paragraph)
+
+
+def edit_where_it_stands(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """The edit button opens the file in its folder: tools/book.py takes the pages of book/ out of it."""
+    context["doc_path"] = "" if "/" in page else "book"
+
+
 def setup(app: Sphinx) -> None:
     """Hook the functions above into the build."""
     NbElementRenderer.render_image = render_image_with_alt
     NbElementRenderer.render_text_html = render_html_but_words_of_figures
     app.connect("missing-reference", link_to_repository)
     app.connect("html-page-context", make_accessible)
+    app.connect("html-page-context", describe, priority=400)
+    app.connect("html-page-context", edit_where_it_stands, priority=400)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 
 import bertutil
 from bertutil.course import plots
+from bertutil.course.ledger.rules import VERDICTS
 from tests.browser import launched
 
 for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline"):
@@ -25,10 +27,12 @@ for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline"):
         pytest.skip(f"needs {needed}: pip install -e .[docs]", allow_module_level=True)
 bs4 = pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
 book = import_module("tools.book")
+ledger_page = import_module("ledger_page")  # beside the book's pages; tools.book knows the way
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+ADDRESS, REF = SETTINGS["project"]["urls"]["Repository"], SETTINGS["tool"]["launch"]["ref"]
 
 # The colour of a kind of code is looked at once a page instead of a thousand times; what is folded is looked at, too.
 PREPARE = """() => {
@@ -233,12 +237,62 @@ def test_launch_buttons_are_made_from_the_one_address(pages):
             link["href"]
             for link in pages[f"notebooks/{file.stem}.html"].select("header a, .article-header-buttons a")
         }
-        assert f"https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/{file.name}" in links
-        assert f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{file.name}" in links
+        assert f"https://mybinder.org/v2/gh/{place}/{REF}?urlpath=lab/tree/notebooks/{file.name}" in links
+        assert f"https://colab.research.google.com/github/{place}/blob/{REF}/notebooks/{file.name}" in links
         assert ADDRESS in links
     on_landing_page = {link["href"] for link in pages["index.html"].select(".buttons a")}
     first = pages["notebooks/00_tour.html"].select(".dropdown-launch-buttons a")
     assert {link["href"] for link in first} < on_landing_page
+
+
+def written(pages):
+    """The pages that have a source file: not the search, and not the explorer."""
+    return {path: page for path, page in pages.items() if path != "search.html" and not path.startswith("explorer/")}
+
+
+def meta(page, name):
+    """What a page says of itself under a name, or None."""
+    found = page.find("meta", attrs={"property": name}) or page.find("meta", attrs={"name": name})
+    return found and found["content"]
+
+
+def test_every_page_says_what_it_is_about_in_its_own_words_and_where_it_stands(pages):
+    described = {path: meta(page, "description") for path, page in written(pages).items()}
+    assert [
+        path for path, text in described.items() if not text or text.startswith("Open in") or len(text) < 40
+    ] == []
+    assert len(set(described.values())) == len(described)
+    owner, name = ADDRESS.removeprefix("https://github.com/").split("/")
+    for path, page in written(pages).items():
+        own = f"https://{owner}.github.io/{name}/{path}"
+        assert page.select_one("link[rel=canonical]")["href"] == meta(page, "og:url") == own
+
+
+def test_every_page_has_a_picture_for_those_who_send_its_link(pages, folder):
+    for path, page in written(pages).items():
+        picture = urlsplit(meta(page, "og:image")).path.split("/", 2)[2]
+        assert (folder / picture).is_file(), path
+        assert len(meta(page, "og:image:alt")) > 40, path
+        assert meta(page, "twitter:card") == "summary_large_image"
+    assert len({meta(page, "og:image") for page in written(pages).values()}) > len(NOTEBOOKS) / 2
+
+
+def test_the_edit_button_opens_the_file_that_the_page_is_made_of(pages):
+    for path, page in written(pages).items():
+        (link,) = {each["href"] for each in page.select("a.btn-source-edit-button")}
+        place = link.removeprefix(f"{ADDRESS}/edit/{REF}/")
+        assert (ROOT / place).is_file(), path
+        assert Path(place).stem == Path(path).stem
+
+
+def test_code_has_a_button_to_copy_it_and_outputs_have_none(browser, address):
+    page = browser.new_page()
+    page.goto(address + "notebooks/07_context.html")
+    page.wait_for_selector(".cell_input button.copybtn", state="attached")
+    cells = page.locator(".cell_input pre").count()
+    assert page.locator(".cell_input button.copybtn").count() == cells > 10
+    assert page.locator(".cell_output button.copybtn").count() == 0
+    page.close()
 
 
 def test_reference_has_every_public_name_with_its_shapes(pages):
@@ -266,6 +320,155 @@ def test_the_ledger_has_the_columns_that_the_style_sheet_names_on_a_phone(pages)
     columns = [head.text for head in ledger.select("th")]
     expected = ["id", "claim", "verdict", "measured: minilm", "random weights", "published", "source", "chapter"]
     assert columns == expected
+
+
+@pytest.fixture(scope="module")
+def claims():
+    """Chapter 15, parsed."""
+    (file,) = (ROOT / "notebooks").glob("*_claims.ipynb")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def verdicts(claims):
+    """The verdict on each claim, as chapter 15 printed it."""
+    (cell,) = (cell for cell in claims["cells"] if cell["id"] == "ledger-table")
+    lines = "".join(cell["outputs"][0]["data"]["text/plain"]).splitlines()
+    return {line[:3]: line[4:].split(":")[0] for line in lines}
+
+
+@pytest.fixture
+def ledger(browser, address):
+    """The ledger's page at the width of a desk, and what it complained of."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address + "ledger.html")
+    yield page
+    assert complaints == []
+    page.close()
+
+
+def shown_claims(page):
+    return [row.get_attribute("id") for row in page.locator("table.ledger tbody tr:visible").all()]
+
+
+def test_the_ledger_has_every_claim_at_its_own_address_with_the_sign_and_word_of_its_verdict(pages, verdicts):
+    rows = pages["ledger.html"].select("table.ledger tbody tr")
+    assert [row["id"] for row in rows] == [row.th.a["href"][1:] for row in rows] == list(verdicts)
+    first = {row["id"]: row.select_one(".ledger-verdict").text for row in rows}
+    assert first == {id: f"{ledger_page.SIGNS[verdict]} {verdict}" for id, verdict in verdicts.items()}
+    assert len(set(ledger_page.SIGNS.values())) == len(ledger_page.SIGNS)
+
+
+def test_the_ledger_shows_what_chapter_15_printed_and_leads_there(pages, claims):
+    for cell in claims["cells"]:
+        if re.fullmatch(r"c\d\d", cell["id"]):
+            row = pages["ledger.html"].find(id=cell["id"].upper())
+            assert row.pre.text.strip() == "".join(cell["outputs"][0]["text"]).strip()
+            assert row.select_one(f"details a[href^='notebooks/15_claims.html#{cell['id']}-']")
+
+
+def test_without_javascript_the_ledger_is_the_whole_table(browser, address, verdicts):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(address + "ledger.html")
+    assert shown_claims(page) == list(verdicts)
+    assert page.locator("table.ledger .ledger-verdict:visible").count() >= len(verdicts)
+    assert not page.locator(".ledger-controls").is_visible()
+    page.close()
+
+
+def test_the_ledger_is_filtered_by_verdict_chapter_and_source_and_the_address_keeps_it(ledger, verdicts):
+    ledger.get_by_label("verdict", exact=True).select_option("does not hold")
+    failing = [id for id, verdict in verdicts.items() if verdict == "does not hold"]
+    assert shown_claims(ledger) == failing
+    ledger.get_by_label("chapter").select_option(label="9. Similarity and search")
+    ledger.get_by_label("source").select_option("article")
+    found = shown_claims(ledger)
+    assert found
+    assert set(found) < set(failing)
+    assert ledger.locator(".ledger-count").inner_text() == f"{len(found)} of {len(verdicts)} claims"
+    ledger.reload()
+    assert shown_claims(ledger) == found
+    ledger.get_by_role("button", name="Start again").click()
+    assert shown_claims(ledger) == list(verdicts)
+
+
+def test_a_claim_of_two_sources_is_found_by_both(ledger):
+    for source in ("first answer", "second answer"):
+        ledger.get_by_label("source").select_option(source)
+        assert "C31" in shown_claims(ledger)
+
+
+def test_a_link_to_a_claim_shows_it_whatever_is_filtered(ledger, address):
+    ledger.goto(address + "ledger.html?verdict=holds#C17")
+    assert "C17" in shown_claims(ledger)
+    box = ledger.locator("#C17").bounding_box()
+    assert 0 <= box["y"] < 900
+
+
+def test_betting_first_hides_all_that_tells_a_verdict(ledger, verdicts):
+    ledger.get_by_label("bet first").check()
+    for row in ledger.locator("tr[data-bet]").all():
+        text = row.inner_text()
+        assert "hidden until you bet" in text
+        assert "=>" not in text
+        assert row.locator(".ledger-verdict:visible").count() == 0
+    assert ledger.get_by_label("verdict", exact=True).is_disabled()
+    published = [id for id, verdict in verdicts.items() if verdict in ledger_page.NO_BET]
+    assert [id for id in published if ledger.locator(f"#{id} .ledger-verdict:visible").count() == 0] == []
+
+
+def test_a_bet_by_keyboard_shows_the_verdict_and_counts_it_beside_who_always_says_the_same(ledger, verdicts):
+    ledger.get_by_label("bet first").focus()
+    ledger.keyboard.press("Space")
+    for id, bet in [("C01", "holds"), ("C05", "holds"), ("C09", "does not hold")]:
+        ledger.locator(f"#{id} .ledger-bets button", has_text=re.compile(rf"^\W {bet}$")).focus()
+        ledger.keyboard.press("Enter")
+        assert ledger.evaluate("document.activeElement.className") == "ledger-result"
+        right = "Right." if verdicts[id] == bet else f"Measured: {verdicts[id]}."
+        assert ledger.evaluate("document.activeElement.textContent") == f"You bet: {bet}. {right}"
+        assert verdicts[id] in ledger.locator(f"#{id} td[data-label] .ledger-verdict").first.inner_text()
+    score = ledger.locator(".ledger-score").inner_text()
+    assert score == "You: 2 of 3 right. Who says “holds” each time: 1 of 3."
+    ledger.get_by_role("button", name="Start again").click()
+    assert ledger.locator(".ledger-score").inner_text() == ""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_in_the_ledger_while_betting(ledger, theme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    ledger.set_viewport_size({"width": width, "height": 900})
+    ledger.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+    ledger.get_by_label("bet first").check()
+    ledger.locator("#C05 .ledger-bets button").first.click()
+    violations = axe.run(ledger, context="article").response["violations"]
+    assert [(each["id"], each["nodes"][0]["target"]) for each in violations] == []
+
+
+def test_on_a_phone_the_ledger_is_a_list_of_cards_that_is_still_a_table_to_a_screen_reader(ledger, verdicts):
+    ledger.set_viewport_size({"width": 390, "height": 844})
+    assert ledger.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    widths = {round(ledger.locator(f"#C17 {part}").first.bounding_box()["width"]) for part in ("th", "td")}
+    assert len(widths) == 1  # below each other, each as wide as the card
+    assert ledger.get_by_role("row").count() == len(verdicts) + 1
+
+
+def test_the_ledger_has_a_column_for_each_checkpoint_whose_verdicts_are_stored(claims):
+    other = {"bert-base-uncased, 2026-12-01": {"C01": "does not hold"}}
+    first, second, *_ = ledger_page.entries(claims, other)
+    assert list(first.verdicts) == ["minilm", "random weights", *other]
+    assert (first.verdicts[next(iter(other))], second.verdicts[next(iter(other))]) == ("does not hold", "")
+
+
+def test_a_verdict_without_a_sign_is_refused(claims):
+    with pytest.raises(ValueError, match=r"C02: the verdict 'maybe' has no sign in book/ledger_page\.py"):
+        ledger_page.entries(claims, {"another": {"C02": "maybe"}})
+
+
+def test_the_ledger_s_page_knows_every_verdict():
+    assert set(ledger_page.SIGNS) == set(VERDICTS)
 
 
 def test_search_finds_a_word_offline(browser, address):

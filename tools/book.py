@@ -6,6 +6,7 @@ FOLDER: book/_build/html, where none is given.
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -16,6 +17,8 @@ from sphinx.cmd.build import build_main
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
+NOTEBOOKS = ROOT / "notebooks"
+COLUMNS = ROOT / "bertutil" / "course" / "datasets" / "columns"
 PAGES = ["notebooks/*.ipynb", "notebooks/*.md", "bertutil/course/datasets/README.md", "docs/sealed.png"]
 MODULES = [
     "reading",
@@ -34,6 +37,7 @@ FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "sc
 FIGURES += ["many_texts", "ledger", "tour"]
 
 sys.path[:0] = [str(BOOK), str(ROOT)]
+from ledger_page import ledger_page  # noqa: E402
 from reference import reference  # noqa: E402
 
 from tools import explorer  # noqa: E402
@@ -51,8 +55,21 @@ def gather(source: Path) -> None:
     (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
     (source / "_explorer.md").write_text(link_to_explorer(explorer.missing()), encoding="utf-8")
+    (source / "_ledger.md").write_text(f"```{{raw}} html\n{ledger()}\n```\n", encoding="utf-8")
     (source / "_modules.md").write_text(references("bertutil", MODULES), encoding="utf-8")
     (source / "_plots.md").write_text(references("bertutil.course.plots", FIGURES), encoding="utf-8")
+
+
+def ledger() -> str:
+    """The ledger of chapter 15, beside what is stored for other checkpoints."""
+    chapters = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in NOTEBOOKS.glob("[0-9]*.ipynb")}
+    titles = {name: "".join(each["cells"][0]["source"]).splitlines()[0][2:] for name, each in chapters.items()}
+    records = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(COLUMNS.glob("*.json"))}
+    others = {
+        f"{name}, {record['date']}": record["verdicts"] for name, record in records.items() if record.get("verdicts")
+    }
+    (claims,) = (chapter for name, chapter in chapters.items() if name.endswith("_claims"))
+    return ledger_page(claims, titles, others)
 
 
 def references(package: str, modules: list[str]) -> str:
