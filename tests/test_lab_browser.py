@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -34,11 +35,8 @@ PAGE = """() => {
             found.push('wider than the page: ' + name(part));
     return found;
 }"""
-
-
 # An image that assistive technology is told of, is called something and cannot be seen
 WORDS = """images => images.filter(i => i.complete && i.offsetWidth === 1 && i.offsetHeight === 1).map(i => i.alt)"""
-
 VERDICTS = "boxes => boxes.map(box => [box.textContent, getComputedStyle(box).borderLeftColor])"
 
 
@@ -56,14 +54,20 @@ def server(tmp_path_factory):
         yield server
 
 
-@pytest.fixture
-def page(browser, server):
+@contextmanager
+def opened(browser, server):
     """An empty page; what runs in the server is ended with it, so that one chapter cannot spoil the next."""
     page = browser.new_page(viewport=VIEW)
     yield page
     page.close()
     for session in server.call("GET", "sessions"):
         server.call("DELETE", f"sessions/{session['id']}")
+
+
+@pytest.fixture
+def page(browser, server):
+    with opened(browser, server) as page:
+        yield page
 
 
 @pytest.fixture
@@ -160,16 +164,15 @@ def test_a_chapter_runs_in_jupyterlab(notebook, page, server, screenshots):
 
 @pytest.fixture(scope="module")
 def not_trusted(browser, server):
-    """What a page shows of a notebook that was not run here: the figures in words, the verdicts with their colours."""
+    """What a page shows of a notebook that was not run here: figures in words, verdicts and their colours."""
     if sys.platform == "win32":
         pytest.skip("the server is stopped with signals")
-    page = browser.new_page(viewport=VIEW)
-    open_notebook(page, server, f"notebooks/{DEFAULT}")
     words, verdicts = set(), set()
-    for _ in windows(page):
-        words |= {*figures_in_words(page)}
-        verdicts |= {*map(tuple, page.locator(".verdict").evaluate_all(VERDICTS))}
-    page.close()
+    with opened(browser, server) as page:
+        open_notebook(page, server, f"notebooks/{DEFAULT}")
+        for _ in windows(page):
+            words |= {*figures_in_words(page)}
+            verdicts |= {*map(tuple, page.locator(".verdict").evaluate_all(VERDICTS))}
     return words, verdicts
 
 
