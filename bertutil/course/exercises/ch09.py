@@ -128,7 +128,7 @@ def _judge_share_in_order(function: Any) -> None:
         points = above + equal / 2
         expected.append(float(points.mean()))
         cases.append(f"{n} and {m} cosines")
-        mixed = {}  # what can go wrong together with the equal ones
+        mixed: dict[str, Tensor] = {}  # what can go wrong together with the equal ones
         for share, more in (points, ""), (above, f". {HALF}"), (above + equal, f". {HALF}, too"):
             mixed |= {
                 f"this is the other way round: count where the pair that is alike has the higher cosine{more}": (
