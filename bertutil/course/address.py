@@ -24,7 +24,7 @@ LACKING = [
     "wadler-lindig",
 ]
 INSTALL = """\
-# Does nothing where bertutil is installed. On Colab and Binder it installs it.
+# @title Set-up: bertutil, on Colab and Binder; elsewhere it does nothing
 import importlib.util
 import os
 import subprocess
