@@ -177,6 +177,22 @@ def test_every_figure_is_there_with_its_own_alternative_text(pages):
         assert [image["alt"] for image in images] == [output["metadata"]["image/png"]["alt"] for output in outputs]
 
 
+def test_what_a_figure_shows_is_said_once(pages):
+    assert [path for path, page in pages.items() if page.select("[class~=figure-in-words]")] == []
+
+
+def test_every_verdict_on_an_exercise_has_its_sign_and_its_words(pages):
+    for file in NOTEBOOKS:
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        data = [output["data"] for cell in cells for output in cell.get("outputs", []) if "data" in output]
+        words = [
+            "".join(each["text/plain"]) for each in data if 'class="verdict"' in "".join(each.get("text/html", ""))
+        ]
+        assert bool(words) is (file.stem != "00_tour")
+        shown = [verdict.text for verdict in pages[f"notebooks/{file.stem}.html"].select(".cell_output .verdict")]
+        assert shown == [f"{'✓' if text == 'Right.' else '…'} {text}" for text in words]
+
+
 def test_every_image_has_alternative_text(pages):
     for path, page in pages.items():
         assert all(image["alt"].strip() for image in page.select("article img")), path

@@ -21,7 +21,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from bertutil.cli import main
-from bertutil.course import workshop
+from bertutil.course import learn, workshop
 from tools import notebook_gate, notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -134,7 +134,7 @@ def test_another_checkpoint_and_no_network(path, kind, solved, checkpoints, offl
     papermill.execute_notebook(solved / path.name, made, parameters, progress_bar=False, km=kernel)
     assert attempts.read_text() == ""  # the file is there: the guard was in force
     cells = notebooks.code_cells(nbformat.read(made, as_version=4))
-    printed = {cell.id: "".join(output.get("text", "") for output in cell.outputs) for cell in cells}
+    printed = {cell.id: learn.said(cell) for cell in cells}
     stubs = [f"{exercise.cell}-stub" for exercise in workshop.exercises(workshop.read(path))]
     assert [stub for stub in stubs if "Right.\n" not in printed[stub] or "Not" in printed[stub]] == []
     assert [cell for cell, text in printed.items() if "this cell needs what you write there" in text] == []

@@ -7,6 +7,7 @@ from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from unittest import mock
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -247,13 +248,23 @@ def test_titles_and_axis_labels_stand_where_they_belong(kind):
 def test_show_displays_the_picture_and_says_its_alternative_text(monkeypatch):
     monkeypatch.setattr(plots.common, "display", shown := mock.Mock())
     plots.show(figure := drawn("cosine_map"), "what it shows")
-    (data,), options = shown.call_args
+    ((data,), options), words = shown.call_args_list
     picture = Image.open(BytesIO(base64.b64decode(data.pop("image/png"))))
     figure.savefig(png := BytesIO(), format="png")
     assert picture.tobytes() == Image.open(png).tobytes()
     assert "Software" not in picture.info
     assert data == {"text/plain": "what it shows"}
     assert options == {"metadata": {"image/png": {"alt": "what it shows"}}, "raw": True}
+    assert words == mock.call({"text/html": plots.common.in_words("what it shows")}, raw=True)
+
+
+def test_the_words_of_a_figure_are_an_image_of_one_pixel_with_that_text():
+    alt = 'two "bars" <of> 0.94 & 0.52'
+    image = ElementTree.fromstring(plots.common.in_words(alt).replace(">", "/>", -1))
+    assert (image.tag, image.get("alt"), image.get("width"), image.get("height")) == ("img", alt, "1", "1")
+    pixel = Image.open(BytesIO(base64.b64decode(image.get("src").removeprefix("data:image/gif;base64,"))))
+    assert pixel.size == (1, 1)
+    assert pixel.convert("RGBA").getpixel((0, 0))[3] == 0
 
 
 @pytest.mark.parametrize("alt", ["", " \n"])

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from bertutil.course import stick
 from bertutil.course.address import Address, parse, project, set_links
+from bertutil.course.predict import with_guesses
 from bertutil.folder import require_no_link
 
 CHECK = re.compile(r"\b(ch\d\d\.\w+)\.check\((\w+)\)")
@@ -89,7 +90,7 @@ def exercises(notebook: Notebook) -> list[Exercise]:
 
 
 def learner(notebook: Notebook) -> Notebook:
-    """Return the notebook without solutions and outputs, its set-up folded.
+    """Return the notebook without solutions and outputs, its set-up folded, with places for guesses.
 
     A cell that calls a solution's function calls the learner's instead, once that one is right; before, it says so,
     and so does every later cell that needs what such a cell defines.
@@ -109,7 +110,7 @@ def learner(notebook: Notebook) -> Notebook:
         if needed:
             cell["source"] = _guarded(cell["source"], sorted(needed))
         waiting |= dict.fromkeys(defined, needed)
-    return result
+    return with_guesses(result)
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
@@ -276,8 +277,8 @@ body { background: white; color: #111; font-family: system-ui, sans-serif; }
 .reveal .slides section { text-align: left; max-height: 100%; overflow-y: auto; }
 .reveal h1 { font-size: 52px; } .reveal h2 { font-size: 38px; }
 .reveal .slide-number { left: 8px; right: auto; }
-.reveal .jp-OutputArea img { width: 1200px; max-width: none; height: 660px; object-fit: contain; }
-.reveal .jp-OutputArea img { object-position: left top; }
+.reveal .jp-RenderedImage img { width: 1200px; max-width: none; height: 660px; object-fit: contain; }
+.reveal .jp-RenderedImage img { object-position: left top; }
 .reveal .jp-RenderedHTMLCommon table { font-size: 22px; margin-left: 0; }
 a.anchor-link, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 </style>
