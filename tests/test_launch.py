@@ -220,7 +220,7 @@ def test_the_workflow_makes_the_branch_of_the_folder_and_only_when_it_changes(tm
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "binder.yml").read_text(encoding="utf-8"))
     assert workflow[True]["push"]["paths"] == ["binder/**"]  # YAML reads the key "on" as true
     (line,) = re.findall(r"^git push .*$", workflow["jobs"]["publish"]["steps"][1]["run"], re.MULTILINE)
-    assert line.endswith(f"refs/heads/{ENVIRONMENT}")
+    assert line.endswith(f':refs/heads/{ENVIRONMENT}"')
     git(tmp_path, "init", "--bare", "origin.git")
     git(tmp_path, "init", "work")
     work = tmp_path / "work"
