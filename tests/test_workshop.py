@@ -348,7 +348,10 @@ def test_a_copys_links_lead_to_the_branch_and_to_files_that_are_there(pushed):
 
 
 def test_binders_image_is_the_projects_own(pushed):
-    (image,) = set(re.findall(r"mybinder\.org/v2/gh/([^?]+)\?", (pushed / "README.md").read_text(encoding="utf-8")))
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in [pushed / "README.md", *pushed.glob("learner/*.ipynb")]
+    )
+    (image,) = set(re.findall(r"mybinder\.org/v2/gh/([^?]+)\?", text))
     assert image == f"{address.project()}/{address.ENVIRONMENT}"
 
 
@@ -751,6 +754,7 @@ def test_picked_cells_are_the_slides_each_under_its_title_and_the_prose_is_in_th
     ]
     assert "What it is about" in notes[0]
     assert "some prose" in notes[0]
+    assert "not_shown" not in "".join(notes)
     assert [bool(slide.select("img")) for slide in slides] == [False] * 4 + [True, False]
 
 
