@@ -80,7 +80,7 @@ class Speed(NamedTuple):
         return f"{first} is ahead ({median[first]:.2f}, {others[0]} {median[others[0]]:.2f})"
 
 
-def speeds(results: dict[str, Any]) -> list[Speed]:
+def _speeds(results: dict[str, Any]) -> list[Speed]:
     """The runs of datasets.benchmark() on texts of mixed length, each in both precisions."""
     found = []
     for run in results["comparisons"]:
@@ -98,7 +98,7 @@ def speed_words(results: dict[str, Any]) -> list[str]:
     The numbers are times as fast as sentence-transformers in the same precision.
     """
     lines: dict[tuple[str, str], list[str]] = {}
-    for run in speeds(results):
+    for run in _speeds(results):
         lines.setdefault((run.model, run.precision), []).append(f"{run.n_texts:,} texts: {run.leader()}")
     return [f"- {model}, {precision}. {'; '.join(said)}." for (model, precision), said in lines.items()]
 
@@ -110,7 +110,7 @@ def speed_curves(results: dict[str, Any]) -> Figure:
     A panel for each model and precision; the bars are the lowest and the highest of the rounds.
     """
     panels: dict[tuple[str, str], list[Speed]] = {}
-    for run in speeds(results):
+    for run in _speeds(results):
         panels.setdefault((run.model, run.precision), []).append(run)
     figure, axes = empty_axes(
         height=2.9 * math.ceil(len(panels) / 2) + 0.5, rows=math.ceil(len(panels) / 2), columns=2
@@ -134,9 +134,9 @@ def speed_curves(results: dict[str, Any]) -> Figure:
         ax.minorticks_off()
         ax.margins(x=0.12)
     axes[0].legend(frameon=False, fontsize=9)
-    ahead = sum(run.leader().startswith("embed is ahead") for run in speeds(results))
+    ahead = sum(run.leader().startswith("embed is ahead") for run in _speeds(results))
     figure.suptitle(
-        f"embed is ahead in {ahead} of {len(speeds(results))} comparisons",
+        f"embed is ahead in {ahead} of {len(_speeds(results))} comparisons",
         x=0.01,
         ha="left",
         fontsize=11,
