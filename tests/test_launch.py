@@ -116,6 +116,13 @@ def test_the_readmes_table_opens_every_chapter_in_colab_and_binder(notebook):
     assert row.endswith(f"| {HERE.short_links(notebook)} |")
 
 
+def test_the_readme_opens_the_web_site_and_the_tour_before_anything_is_installed():
+    before, _, _ = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Start")
+    opened = re.findall(r"\]\((https:[^)\s]+)\)", before)
+    assert [HERE.colab(address.TOUR), HERE.binder(address.TOUR)] == [link for link in opened if address.TOUR in link]
+    assert "https://bert-embeddings.github.io/hands-on/" in opened
+
+
 def test_the_links_in_the_readmes_table_are_written_once_however_often(fork, monkeypatch, capsys):
     readme = fork / "README.md"
     whole = readme.read_text("utf-8")
