@@ -256,8 +256,7 @@ def data_set_texts():
         texts += [cell for row in csv.reader(file.open(encoding="utf-8", newline="")) for cell in row]
     for file in folder.glob("*.jsonl"):
         texts += [str(value) for line in file.open(encoding="utf-8") for value in json.loads(line).values()]
-    for file in folder.glob("*.conll"):
-        texts.append(" ".join(file.read_text(encoding="utf-8").split()[:400]))
+    texts += [" ".join(tagged.words) for part in ("train", "test") for tagged in datasets.entities(part)]
     return texts
 
 
