@@ -120,7 +120,9 @@ def test_the_readme_opens_the_web_site_and_the_tour_before_anything_is_installed
     before, _, _ = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Start")
     opened = re.findall(r"\]\((https:[^)\s]+)\)", before)
     assert [HERE.colab(address.TOUR), HERE.binder(address.TOUR)] == [link for link in opened if address.TOUR in link]
-    assert "https://bert-embeddings.github.io/hands-on/" in opened
+    assert opened[:2] == [
+        f"https://bert-embeddings.github.io/hands-on/{page}" for page in ("", "explorer/index.html")
+    ]
 
 
 def test_the_links_in_the_readmes_table_are_written_once_however_often(fork, monkeypatch, capsys):

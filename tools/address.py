@@ -65,11 +65,12 @@ def rewrite(path: Path, old: Address, new: Address) -> str:
 def try_it(address: Address) -> str:
     """How to begin without installing: the web site, and the tour on Colab and Binder."""
     owner, _, name = address.slug.partition("/")
+    site = f"https://{owner}.github.io/{name}/"
     colab = f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({address.colab(TOUR)})"
     binder = f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({address.binder(TOUR)})"
     return (
-        f"**[Read it online](https://{owner}.github.io/{name}/)**, or try chapter 0, the tour, with nothing to "
-        f"install: {colab} {binder}"
+        f"**[Read it online]({site})**, [type a sentence and watch its vectors move]({site}explorer/index.html), "
+        f"or try chapter 0, the tour, with nothing to install: {colab} {binder}"
     )
 
 
