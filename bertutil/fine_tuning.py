@@ -228,7 +228,7 @@ def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:
 
 def _with_head(bert: Bert, names: dict[int, str]) -> BertForSequenceClassification:
     """Put this very model into a BertForSequenceClassification; the head, and a pooler that it lacks, are new."""
-    config = copy.deepcopy(bert.model.config)
+    config = bert.model.config
     config.id2label, config.label2id = names, {name: i for i, name in names.items()}
     config.problem_type = "single_label_classification"
     with torch.device("meta"):  # takes no room and no time: its BERT is replaced

@@ -404,11 +404,6 @@ MUTATIONS = [
             "long_gradients_are_clipped_to_a_length_of_one",
         ),
         (
-            "config = copy.deepcopy(bert.model.config)",
-            "config = bert.model.config",
-            "the_given_model_stays_as_it_was_bit_for_bit",
-        ),
-        (
             "        new.insert(0, model.bert.pooler.dense)\n",
             "",
             "a_missing_pooler_is_new_from_the_seed_and_a_warning_says_so",
