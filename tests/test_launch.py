@@ -19,6 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bertutil.course.address import LACKING
 from tools import address, binder_check, colab_check, lab, links
 
 ROOT = Path(__file__).parent.parent
@@ -336,7 +337,7 @@ def test_on_colab_the_cell_installs_this_version_and_nothing_that_is_there(witho
     ((command, check),) = without_bertutil
     assert check
     assert command[:6] == [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    assert command[6:] == [f"git+https://github.com/{HERE.slug}@{HERE.ref}", *address.LACKING]
+    assert command[6:] == [f"git+https://github.com/{HERE.slug}@{HERE.ref}", *LACKING]
 
 
 def needed(names, present):
@@ -363,7 +364,7 @@ def test_the_cell_names_exactly_what_colab_lacks():
     asked = [
         r for r in [*binder_check.project(ROOT)["dependencies"], *extras["lab"]] if not r.startswith(not_used_there)
     ]
-    assert sorted(needed(asked, colab).values()) == sorted(address.LACKING)
+    assert sorted(needed(asked, colab).values()) == sorted(LACKING)
 
 
 # The dev container
