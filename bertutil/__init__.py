@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bertutil.corpus import Corpus, embed_corpus, open_corpus
     from bertutil.encoding import Encoding, Word, encode
     from bertutil.engines import Embedder
+    from bertutil.fine_tuning import Classifier, load_classifier, train_cls
     from bertutil.layers import attentions, hidden_states
     from bertutil.packed import embed
     from bertutil.pieces import split_words
@@ -26,6 +27,7 @@ __all__ = [
     "STRATEGIES",
     "Bert",
     "Checkpoint",
+    "Classifier",
     "Corpus",
     "Embedder",
     "Encoding",
@@ -39,6 +41,7 @@ __all__ = [
     "encode",
     "hidden_states",
     "load",
+    "load_classifier",
     "open_corpus",
     "pool_sentences",
     "pool_words",
@@ -47,6 +50,7 @@ __all__ = [
     "search",
     "self_similarity",
     "split_words",
+    "train_cls",
 ]
 
 _HOME = {
@@ -54,6 +58,7 @@ _HOME = {
     "corpus": ["Corpus", "embed_corpus", "open_corpus"],
     "encoding": ["Encoding", "Word", "encode"],
     "engines": ["Embedder"],
+    "fine_tuning": ["Classifier", "load_classifier", "train_cls"],
     "layers": ["attentions", "hidden_states"],
     "packed": ["embed"],
     "pieces": ["split_words"],

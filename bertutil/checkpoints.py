@@ -178,7 +178,7 @@ def load(
     sentence = reading.sentence_recipe(name, root, modules, config) if modules else PLAIN
     for file, digest in (CATALOGUE[name].digests if name in CATALOGUE else {}).items():
         verify_digest(folder / file, digest)
-    with _quiet():
+    with quiet():
         tokenizer = reading.read_tokenizer(name, folder, config)
         model = reading.read_model(name, folder, config, dtype, attention)
     return Bert(name, tokenizer, model.to(chosen).eval(), sentence)
@@ -306,7 +306,7 @@ _QUIET = Lock()  # one thread at a time: what it mutes is the process's
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers' "Loading weights" bar and load report out of a notebook; restore them afterwards."""
     with _QUIET:
         level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()

@@ -1,56 +1,127 @@
-"""Chapter 11: train a model, or its upper layers, with a linear head on [CLS]."""
+"""Chapter 11: train a model with a head on [CLS], or its upper layers; texts in, the names of classes out."""
 
 import copy
 import math
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import BertForSequenceClassification
 
-from bertutil.checkpoints import Bert
-from bertutil.encoding import Encoding
+from bertutil.checkpoints import Bert, load, quiet
+from bertutil.encoding import Encoding, encode
+from bertutil.pieces import Texts
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model and a linear head on the last state of its [CLS]: an encoding in, one logit a class out."""
+    """A BERT with a head that tells classes apart: texts in, the names of the classes out.
+
+    `model` is transformers' BertForSequenceClassification: the state of [CLS] goes through the pooler (a linear map
+    and a tanh), dropout, and a linear map with one row a class. `bert`: the tokenizer, and the BERT within `model`.
+    """
 
     bert: Bert
-    head: nn.Linear
+    model: BertForSequenceClassification
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the classes, in the order of the columns of logits() and probabilities()."""
+        names = self.model.config.id2label
+        return [str(names[i]) for i in range(len(names))]
 
     @torch.no_grad()
-    def logits(self, encoding: Encoding) -> Float[Tensor, "rows classes"]:
-        """Return the score of every class for every row; the softmax of a row is its probabilities."""
-        parts = torch.split(torch.arange(len(encoding.input_ids)), 64)
-        return torch.cat([self.head(cls_states(self.bert, encoding, rows)) for rows in parts])
+    def logits(self, texts: Texts | Encoding) -> Float[Tensor, "rows classes"]:
+        """Return the score of every class for every text: what the model's own forward gives.
 
-    def predict(self, encoding: Encoding) -> Int[Tensor, " rows"]:
-        """Return the class with the highest score for every row."""
-        return self.logits(encoding).argmax(dim=1)
+        `texts`: what encode() takes; or what it returned, for pairs of texts, and for texts that were cut. Raises
+        ValueError as encode() does, and for a model in training mode.
+        """
+        if any(part.training for part in self.model.modules()):
+            raise ValueError("the classifier is in training mode, where answers are random; call .model.eval() first")
+        encoding = texts if isinstance(texts, Encoding) else encode(self.bert, texts)
+        n = len(encoding.input_ids)
+        parts = [row_logits(self.model, encoding, torch.arange(i, min(i + 64, n))) for i in range(0, n, 64)]
+        return torch.cat([torch.zeros(0, len(self.labels), device=encoding.input_ids.device), *parts])
+
+    def probabilities(self, texts: Texts | Encoding) -> Float[Tensor, "rows classes"]:
+        """Return the probability of every class for every text: the softmax of its logits. See logits()."""
+        return self.logits(texts).softmax(dim=1)
+
+    def predict(self, texts: Texts | Encoding) -> list[str]:
+        """Return the name of the likeliest class for every text. See logits()."""
+        names = self.labels
+        return [names[i] for i in self.logits(texts).argmax(dim=1).tolist()]
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a folder that load_classifier() reads, and transformers' AutoModelForSequenceClassification.
+
+        Raises ValueError where the folder holds something already.
+        """
+        if Path(folder).exists() and any(Path(folder).iterdir()):
+            raise ValueError(f"{folder} is not empty; give a new folder, so that nothing is overwritten")
+        with quiet():
+            self.model.save_pretrained(folder)
+            self.bert.tokenizer.save_pretrained(folder)
 
 
-def cls_states(bert: Bert, encoding: Encoding, rows: Int[Tensor, " some"]) -> Float[Tensor, "some features"]:
-    """Return the last state of [CLS] for the rows asked for, with gradients where torch has them switched on."""
+def load_classifier(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Classifier:
+    """Load what Classifier.save() wrote, or transformers' Trainer for a BertForSequenceClassification, to predict.
+
+    Raises ValueError for what load() refuses, and for a folder that holds no such classifier, or one that does not
+    choose one of several classes (a regression, several labels at once).
+    """
+    bert = load(Path(folder), device=device)
+    config = bert.model.config
+    kind = config.problem_type or "single_label_classification"
+    if kind != "single_label_classification" or config.num_labels < 2:
+        raise ValueError(
+            f"{folder} holds a model for {kind} with {config.num_labels} outputs, and a Classifier chooses one of "
+            "two classes or more; use transformers' AutoModelForSequenceClassification"
+        )
+    if bert.model.pooler is None:
+        raise ValueError(f"{folder} holds no classifier: the weights have no pooler; train one with train_cls()")
+    model = _with_head(bert, config.id2label)
+    try:
+        with safe_open(Path(folder) / "model.safetensors", "pt") as file:
+            state = {name: file.get_tensor(f"classifier.{name}") for name in ("weight", "bias")}
+        model.classifier.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ValueError(
+            f"{folder} holds no classifier for {config.num_labels} classes in model.safetensors "
+            f"({' '.join(str(error).split())}); write one with Classifier.save()"
+        ) from error
+    return Classifier(bert, model.eval())
+
+
+def row_logits(
+    model: BertForSequenceClassification, encoding: Encoding, rows: Int[Tensor, " some"]
+) -> Float[Tensor, "some classes"]:
+    """Return the logits of the rows asked for, with gradients where torch has them switched on."""
     mask = encoding.attention_mask[rows]
     width = int(mask.sum(dim=1).max())  # what is padding in all of these rows is cut off
-    output = bert.model(
+    output = model(
         input_ids=encoding.input_ids[rows, :width],
         attention_mask=mask[:, :width],
         token_type_ids=encoding.token_type_ids[rows, :width],
     )
-    states: Tensor = output.last_hidden_state
-    return states[:, 0]
+    logits: Tensor = output.logits
+    return logits
 
 
 @torch.enable_grad()
 def train_cls(
     bert: Bert,
-    encoding: Encoding,
-    labels: Sequence[int],
+    texts: Texts | Encoding,
+    labels: Sequence[str] | Sequence[int],
     *,
     epochs: int = 4,
     batch_size: int = 16,
@@ -59,54 +130,74 @@ def train_cls(
     together: int = 1,
     layers: int | None = None,
 ) -> Classifier:
-    """Fine-tune a copy of the model, and a new linear head on its [CLS], to tell `labels` from the rows.
+    """Fine-tune a copy of the model, and a new head on its [CLS], to tell `labels` from the texts.
 
-    `labels`: for every row of the encoding its class, a whole number from 0. The loss is the cross entropy, the
-    optimizer AdamW; the learning rate rises over the first tenth of the steps to `learning_rate` and falls to 0 over
-    the others. `seed` settles the head's first weights, the order of the rows and the dropout: the same seed on the
-    same machine gives the same weights. `together`: so many rows that stand one behind the other come into the same
-    batch; 2 for next-sentence pairs, whose loss falls sooner when a true and a wrong pair with the same first
-    sentence meet. `layers`: how many are trained, from above; see trainable_copy(). Parameters with
-    requires_grad=False stay as they are.
+    `texts`: what encode() takes; or what it returned, for pairs of texts, and for texts that were cut. `labels`: for
+    every text the name of its class, or its number, which is then the name. The head is the one of transformers'
+    BertForSequenceClassification: pooler, dropout, and a linear map that is new. A checkpoint without a pooler gets
+    a new one too, and a warning says so.
+
+    As transformers' Trainer trains with weight_decay=0.01 and warmup_steps=0.1: the loss is the cross entropy; the
+    optimizer AdamW, whose decay of 0.01 spares biases and the weights of the LayerNorms; gradients longer than 1 are
+    clipped; the learning rate rises over the first tenth of the steps to `learning_rate` and falls to 0 over the
+    others. `seed` settles the new weights, the order of the texts and the dropout: the same seed on the same machine
+    gives the same weights. `together`: so many texts that stand one behind the other come into the same batch; 2
+    for next-sentence pairs, whose loss falls sooner when a true and a wrong pair with the same first sentence meet.
+    `layers`: how many are trained, from above; see trainable_copy(). Parameters with requires_grad=False stay as
+    they are.
 
     The given model and torch's own random numbers are left untouched. The result is in evaluation mode.
 
-    Raises ValueError for a number of labels other than of rows, labels that are not 0 to n - 1 with n at least 2,
-    each of them there, epochs, batch size or learning rate that are not positive, a `together` that does not divide
-    the batch size and the rows, and `layers` that the model does not have. Sources: the BERT paper
-    (arXiv 1810.04805), 4.1 and A.3; claims C24, C33.
+    Raises ValueError for what encode() refuses, a number of labels other than of texts, labels that are neither all
+    names nor all whole numbers, fewer than two classes, epochs, batch size or learning rate that are not positive, a
+    `together` that does not divide the batch size and the texts, and `layers` that the model does not have. Sources:
+    the BERT paper (arXiv 1810.04805), 4.1 and A.2 to A.3; claims C24, C33.
     """
-    n_classes = _check(encoding, labels)
+    encoding = texts if isinstance(texts, Encoding) else encode(bert, texts)
+    names = _class_names(encoding, labels)
     if min(epochs, batch_size, learning_rate) <= 0:
         raise ValueError(
             f"epochs ({epochs}), batch_size ({batch_size}), learning_rate ({learning_rate}): all above 0"
         )
     if together < 1 or batch_size % together or len(labels) % together:
         raise ValueError(
-            f"together is {together}; it must divide batch_size ({batch_size}) and the {len(labels)} rows"
+            f"together is {together}; it must divide batch_size ({batch_size}) and the {len(labels)} texts"
         )
-    target = torch.tensor(labels, device=encoding.input_ids.device)
+    places = {label: i for i, label in enumerate(names)}
+    target = torch.tensor([places[str(label)] for label in labels], device=encoding.input_ids.device)
     groups = torch.arange(len(labels)).view(-1, together)
+    if bert.model.pooler is None:
+        warnings.warn(f"{bert.name} has no pooler: a new one is trained, random with seed {seed}", stacklevel=2)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        head = nn.Linear(bert.hidden_size, n_classes, dtype=torch.float32).to(bert.model.device)
         trained = trainable_copy(bert, layers)
-        model: Any = trained.model.float().train()
-        parameters = [p for p in (*model.parameters(), *head.parameters()) if p.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, lr=learning_rate, fused=True)  # fused: the same, faster
+        model: Any = _with_head(trained, dict(enumerate(names))).float().train()
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(decay_groups(parameters), lr=learning_rate, fused=True)  # the same, faster
         n_steps = epochs * math.ceil(len(groups) / (batch_size // together))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up(n_steps))
         for _ in range(epochs):
             for chosen in torch.split(torch.randperm(len(groups)), batch_size // together):
                 rows = groups[chosen].flatten()
-                loss = functional.cross_entropy(head(cls_states(trained, encoding, rows)), target[rows])
+                loss = functional.cross_entropy(row_logits(model, encoding, rows), target[rows])
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
                 schedule.step()
         model.eval()
         optimizer.zero_grad()  # gives the gradients' memory back
-    return Classifier(trained, head)
+    return Classifier(trained, model)
+
+
+def decay_groups(parameters: Sequence[nn.Parameter], decay: float = 0.01) -> list[dict[str, Any]]:
+    """Return the two groups for AdamW: matrices, whose weights decay, and the others, biases and LayerNorms.
+
+    Sources: the BERT paper (arXiv 1810.04805), A.2, for the 0.01; for what it spares, the authors' optimization.py.
+    """
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    others = [parameter for parameter in parameters if parameter.ndim < 2]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def trainable_copy(bert: Bert, layers: int | None = None) -> Bert:
@@ -127,22 +218,45 @@ def trainable_copy(bert: Bert, layers: int | None = None) -> Bert:
 
 
 def warm_up(n_steps: int, share: float = 0.1) -> Callable[[int], float]:
-    """Return the factor of the learning rate for each step: up over the first `share` of them, then down to 0."""
-    rise = max(1, round(share * n_steps))
-    return lambda step: min((step + 1) / rise, (n_steps - step) / max(1, n_steps - rise))
+    """Return the factor of the learning rate for each step: up over the first `share` of them, then down to 0.
+
+    It begins with 0, as transformers' get_linear_schedule_with_warmup does: the first step moves nothing.
+    """
+    rise = math.ceil(share * n_steps)
+    return lambda step: step / rise if step < rise else (n_steps - step) / max(1, n_steps - rise)
 
 
-def _check(encoding: Encoding, labels: Sequence[int]) -> int:
-    """Refuse labels that do not fit, and return the number of classes."""
+def _with_head(bert: Bert, names: dict[int, str]) -> BertForSequenceClassification:
+    """Put this very model into a BertForSequenceClassification; the head, and a pooler that it lacks, are new."""
+    config = bert.model.config
+    config.id2label, config.label2id = names, {name: i for i, name in names.items()}
+    config.problem_type = "single_label_classification"
+    with torch.device("meta"):  # takes no room and no time: its BERT is replaced
+        model: Any = BertForSequenceClassification(config)
+    new = [model.classifier]
+    if bert.model.pooler is None:
+        bert.model.pooler = model.bert.pooler
+        new.insert(0, model.bert.pooler.dense)
+    model.bert = bert.model
+    for part in new:  # as the library's own _init_weights; drawn on the CPU, so that a seed means the same everywhere
+        part.to_empty(device="cpu").float()
+        nn.init.normal_(part.weight, std=config.initializer_range)
+        nn.init.zeros_(part.bias)
+    return model.to(bert.model.device)
+
+
+def _class_names(encoding: Encoding, labels: Sequence[str] | Sequence[int]) -> list[str]:
+    """Refuse labels that do not fit, and return the names of the classes: numbers in their order, names by letter."""
     rows = len(encoding.input_ids)
     if len(labels) != rows:
-        raise ValueError(f"the encoding has {rows} rows and there are {len(labels)} labels; each row needs one")
+        raise ValueError(f"there are {rows} texts and {len(labels)} labels; each text needs one")
+    kind = str if isinstance(next(iter(labels), None), str) else int
     for row, label in enumerate(labels):
-        if isinstance(label, bool) or not isinstance(label, int):
-            raise ValueError(f"label {row} is {label!r}; a list of whole numbers is needed (of a tensor, .tolist())")
-    found = sorted(set(labels))
-    if found != list(range(len(found))):
-        raise ValueError(f"the labels are {found}; they must be the whole numbers from 0 on, none left out")
+        if isinstance(label, bool) or not isinstance(label, kind):
+            raise ValueError(
+                f"label {row} is {label!r}; names (str) are needed, or whole numbers (of an array, .tolist())"
+            )
+    found: set[Any] = set(labels)
     if len(found) < 2:
-        raise ValueError("all rows have the same label; it takes two at least to tell anything apart")
-    return len(found)
+        raise ValueError("all texts have the same label; it takes two at least to tell anything apart")
+    return [str(label) for label in sorted(found)]

@@ -422,13 +422,24 @@ MUTATIONS = [
     *changes(
         "bertutil/fine_tuning.py",
         "tests/test_fine_tuning.py",
-        ("(step + 1) / rise", "step / rise", "the_learning_rate_rises_falls_and_ends_near_zero"),
+        ("step / rise", "(step + 1) / rise", "the_learning_rate_rises_falls_and_ends_near_zero"),
         ("max(1, n_steps - rise)", "n_steps", "the_learning_rate_rises_falls_and_ends_near_zero"),
+        ("math.ceil(share * n_steps)", "int(share * n_steps)", "the_learning_rate_is_that_of_the_librarys_schedule"),
+        ("min(i + 64, n)", "min(i + 63, n)", "more_rows_than_are_computed_at_a_time_all_have_logits"),
+        ("any(part.training", "any(False", "a_part_in_training_mode_is_refused"),
+        ("parameter.ndim > 1", "parameter.ndim > 0", "decay_spares_biases_and_the_weights_of_layer_norms"),
         (
-            "torch.split(torch.arange(len(encoding.input_ids)), 64)",
-            "[torch.arange(min(64, len(encoding.input_ids)))]",
-            "more_rows_than_are_computed_at_a_time_all_have_logits",
+            "clip_grad_norm_(parameters, 1.0)",
+            "clip_grad_norm_(parameters, 9.0)",
+            "long_gradients_are_clipped_to_a_length_of_one",
         ),
+        (
+            "        new.insert(0, model.bert.pooler.dense)\n",
+            "",
+            "a_missing_pooler_is_new_from_the_seed_and_a_warning_says_so",
+        ),
+        ("sorted(found)", "sorted(found, key=str)", "whole_numbers_are_names_of_classes_too"),
+        ('if kind != "single_label_classification" or ', "if ", "a_model_that_does_not_choose_one_class_is_refused"),
         (
             "math.ceil(len(groups) / (batch_size // together))",
             "(len(groups) * together // batch_size)",
