@@ -254,7 +254,13 @@ def _inputs(bert: Bert, texts: list[str], length: int | None) -> dict[str, Int[T
         raise ValueError(
             f"length is {length}; it must be between 3, for [CLS], a token and [SEP], and {bert.max_length}"
         )
-    encoding = encode(bert, texts, too_long="error" if length is None else "truncate")
+    encoding = encode(bert, texts, too_long="truncate")
+    lost = next((i for i, words in enumerate(encoding.dropped) if words and length is None), None)
+    if lost is not None:
+        raise ValueError(
+            f"text {lost}, {texts[lost]!r:.40}, is too long for {bert.name}; shorten it, or cut all texts "
+            f"after so many tokens with length={bert.max_length}"
+        )
     width = encoding.input_ids.shape[1] if length is None else length
     ids = encoding.input_ids[:, :width].clone()
     ids[encoding.attention_mask.sum(dim=1) > width, -1] = bert.tokenizer.sep_token_id

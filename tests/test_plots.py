@@ -138,6 +138,11 @@ EXAMPLES = {
         "interval": [(0.3, 0.7), (0.7, 0.9)],
         "baseline": ("always yes", 0.55),
     },
+    "score_maps": {"panels": {"before": [[0.5, 0.6], [0.1, 0.4]], "after": [[0.9, 0.1], [0.2, 0.8]]}},
+    "gains_by_way": {
+        "rows": {"titles": (0.1, 0.05, 0.15, [0.08, 0.12]), "shuffled": (-0.01, -0.05, 0.03, [-0.01])},
+    },
+    "gain_curve": {"points": {10: (0.01, -0.02, 0.04, [0, 0.02]), 40: (0.05, 0.01, 0.09, [0.04, 0.06])}},
     "ledger_tiles": {
         "verdicts": {f"A{i}": "holds" for i in range(14)} | {"B1": "fails", "B2": "limit"},
         "order": ["holds", "limit", "fails", "open"],
