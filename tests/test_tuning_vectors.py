@@ -23,7 +23,8 @@ WORDS = ["warm", "milk", "ships", "sail", "far", "trains", "run", "late", "cars"
 WORDS += ["tall", "birds", "sing"]
 # no word tells what belongs together; it has to be learned
 PAIRS = [
-    (f"the {word}", f"a note on {other}, and what it means") for word, other in zip(WORDS, WORDS[5:] + WORDS[:5])
+    (f"the {word}", f"a note on {other}, and what it means")
+    for word, other in zip(WORDS, WORDS[5:] + WORDS[:5], strict=True)
 ]
 LOUD = {"epochs": 12, "batch_size": 8, "learning_rate": 3e-3}  # a random model of 32 features learns with large steps
 SENTENCES = ["A bank by the river.", "Short.", "the ships sail " * 30]

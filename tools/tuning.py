@@ -33,23 +33,23 @@ class Variant(NamedTuple):
 
 def few(n: int) -> Variant:
     """Only `n` of the queries' pairs, and other ones for each seed."""
-    return Variant(3, lambda bert, seed: tuning.drawn(tuning.query_pairs(), n, seed), {"epochs": 8})
+    return Variant(2, lambda bert, seed: tuning.drawn(tuning.query_pairs(), n, seed), {"epochs": 8})
 
 
 VARIANTS = {
-    "titles": Variant(5, lambda bert, seed: tuning.title_pairs()),
-    "queries": Variant(5, lambda bert, seed: tuning.query_pairs(), {"epochs": 8}),
-    "titles, shuffled": Variant(3, lambda bert, seed: tuning.shuffled(tuning.title_pairs(), seed)),
-    "queries, shuffled": Variant(3, lambda bert, seed: tuning.shuffled(tuning.query_pairs(), seed), {"epochs": 8}),
+    "titles": Variant(3, lambda bert, seed: tuning.title_pairs()),
+    "queries": Variant(3, lambda bert, seed: tuning.query_pairs(), {"epochs": 8}),
+    "titles, shuffled": Variant(2, lambda bert, seed: tuning.shuffled(tuning.title_pairs(), seed)),
+    "queries, shuffled": Variant(2, lambda bert, seed: tuning.shuffled(tuning.query_pairs(), seed), {"epochs": 8}),
     "hard negatives": Variant(
-        3, lambda bert, seed: tuning.with_hard_negatives(bert, tuning.query_pairs()), {"epochs": 8}
+        2, lambda bert, seed: tuning.with_hard_negatives(bert, tuning.query_pairs()), {"epochs": 8}
     ),
     "10 queries": few(10),
     "20 queries": few(20),
     "40 queries": few(40),
     "all titles": Variant(2, lambda bert, seed: tuning.title_pairs("all")),
     "titles, ten times the rate": Variant(
-        3, lambda bert, seed: tuning.title_pairs(), {"learning_rate": 10 * LEARNING_RATE}
+        2, lambda bert, seed: tuning.title_pairs(), {"learning_rate": 10 * LEARNING_RATE}
     ),
 }
 
