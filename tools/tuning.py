@@ -39,6 +39,8 @@ def few(n: int) -> Variant:
 VARIANTS = {
     "titles": Variant(3, lambda bert, seed: tuning.title_pairs()),
     "queries": Variant(3, lambda bert, seed: tuning.query_pairs(), {"epochs": 8}),
+    "titles, other half": Variant(2, lambda bert, seed: tuning.title_pairs("report")),
+    "queries, other half": Variant(2, lambda bert, seed: tuning.query_pairs("report"), {"epochs": 8}),
     "titles, shuffled": Variant(2, lambda bert, seed: tuning.shuffled(tuning.title_pairs(), seed)),
     "queries, shuffled": Variant(2, lambda bert, seed: tuning.shuffled(tuning.query_pairs(), seed), {"epochs": 8}),
     "hard negatives": Variant(
@@ -47,9 +49,9 @@ VARIANTS = {
     "10 queries": few(10),
     "20 queries": few(20),
     "40 queries": few(40),
-    "all titles": Variant(2, lambda bert, seed: tuning.title_pairs("all")),
+    "all titles": Variant(1, lambda bert, seed: tuning.title_pairs("all")),
     "titles, ten times the rate": Variant(
-        2, lambda bert, seed: tuning.title_pairs(), {"learning_rate": 10 * LEARNING_RATE}
+        1, lambda bert, seed: tuning.title_pairs(), {"learning_rate": 10 * LEARNING_RATE}
     ),
 }
 

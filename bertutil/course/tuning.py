@@ -41,15 +41,15 @@ def help_texts() -> dict[str, str]:
 
 
 def title_pairs(part: str = "choose") -> Pairs:
-    """Return each article's title with its text: of the even numbers ("choose"), or of "all"."""
-    rows = datasets.help_articles()
-    return [(row.title, row.text) for row in rows if part == "all" or int(row.id[1:]) % 2 == 0]
+    """Return each article's title with its text, for the halves of datasets.help_queries(), or "all"."""
+    wanted = {"choose": (0,), "report": (1,), "all": (0, 1)}[part]
+    return [(row.title, row.text) for row in datasets.help_articles() if int(row.id[1:]) % 2 in wanted]
 
 
-def query_pairs() -> Pairs:
-    """Return the queries of the half "choose", each with every text that answers it."""
+def query_pairs(part: str = "choose") -> Pairs:
+    """Return the queries of one half, each with every text that answers it."""
     texts = help_texts()
-    return [(query.query, texts[id]) for query in datasets.help_queries("choose") for id in query.relevant]
+    return [(query.query, texts[id]) for query in datasets.help_queries(part) for id in query.relevant]
 
 
 def with_hard_negatives(bert: Bert, pairs: Pairs) -> Pairs:
