@@ -209,8 +209,8 @@ def train_vectors(
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-        model.eval()
         optimizer.zero_grad()
+    trained.model.eval()
     return trained
 
 
