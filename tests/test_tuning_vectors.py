@@ -118,16 +118,17 @@ def tuned(tiny):
 
 
 def test_it_brings_the_texts_of_a_pair_together_and_others_apart(tiny, tuned):
-    before, after = cosines(tiny, PAIRS), cosines(tuned, PAIRS)
     own = torch.eye(len(PAIRS), dtype=torch.bool)
-    assert (after.argmax(dim=1) == torch.arange(len(PAIRS))).all()
-    assert (after[own].mean() - after[~own].mean()) > 3 * (before[own].mean() - before[~own].mean())
+    apart = [float(table[own].mean() - table[~own].mean()) for table in (cosines(tiny, PAIRS), cosines(tuned, PAIRS))]
+    assert apart[0] < 0.05
+    assert apart[1] > 0.2
 
 
 def test_it_teaches_nothing_where_queries_and_texts_are_exchanged_at_random(tiny):
     exchanged = tuning.shuffled(PAIRS, seed=0)
     after = cosines(train_vectors(tiny, exchanged, **LOUD), PAIRS)
-    assert (after.argmax(dim=1) == torch.arange(len(PAIRS))).float().mean() < 0.5
+    own = torch.eye(len(PAIRS), dtype=torch.bool)
+    assert after[own].mean() - after[~own].mean() < 0.1
 
 
 def test_the_given_model_stays_as_it_was_bit_for_bit(tiny):
