@@ -60,7 +60,7 @@ def with_hard_negatives(bert: Bert, pairs: Pairs) -> Pairs:
     right = {pair[:2] for pair in pairs}
     texts = [text for id, text in help_texts().items() if int(id[1:].partition("#")[0]) % 2 == 0]
     cosines = cosine_similarity(embed(bert, [text for _, text, *_ in pairs]), embed(bert, texts))
-    made = []
+    made: Pairs = []
     for (query, text, *_), scores in zip(pairs, cosines, strict=True):
         wrong = torch.tensor([(query, other) in right for other in texts])
         made.append((query, text, texts[int(scores.masked_fill(wrong, -2).argmax())]))
@@ -94,20 +94,20 @@ def measure(bert: Bert) -> Measured:
     place = {id: i for i, id in enumerate(texts)}
     queries, questions, pairs = datasets.help_queries(), datasets.questions(), datasets.pairs()
     answers = [question.answer for question in questions] + datasets.distractors()
-    firsts, seconds = ([getattr(pair, side) for pair in pairs] for side in ("first", "second"))
 
     def scores(asked: list[str], searched: list[str]) -> torch.Tensor:
         return cosine_similarity(embed(bert, asked), embed(bert, searched))
 
     found = scores([query.query for query in queries], list(texts.values()))
     rows = datasets.senses_new_words()
-    cosines = torch.cosine_similarity(*(torch.as_tensor(embed(bert, side)) for side in (firsts, seconds)))
+    first = torch.as_tensor(embed(bert, [pair.first for pair in pairs]))
+    second = torch.as_tensor(embed(bert, [pair.second for pair in pairs]))
     return Measured(
         help=reciprocal_ranks(found, [[place[id] for id in query.relevant] for query in queries]),
         questions=reciprocal_ranks(
             scores([q.question for q in questions], answers), [[i] for i in range(len(questions))]
         ),
-        pairs=float(spearmanr(cosines, [pair.score for pair in pairs]).statistic),
+        pairs=float(spearmanr(torch.cosine_similarity(first, second), [pair.score for pair in pairs]).statistic),
         senses=float(accuracies(word_states(bert, rows), rows)[:, -1].mean()),
     )
 
