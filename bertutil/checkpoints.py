@@ -227,8 +227,9 @@ def _alike(one: Bert, other: Bert) -> bool:
     if any(one.splitters[way].to_str() != other.splitters[way].to_str() for way in one.splitters):
         return False
     ids = torch.linspace(0, len(one.tokenizer) - 1, min(64, one.max_length), device=one.model.device).long()[None]
-    states = [bert.model(input_ids=ids, attention_mask=torch.ones_like(ids))[0].float() for bert in (one, other)]
-    return one.sentence == other.sentence and torch.allclose(*states, atol=1e-5)
+    mask = torch.ones_like(ids)
+    before, after = (bert.model(input_ids=ids, attention_mask=mask)[0].float() for bert in (one, other))
+    return one.sentence == other.sentence and torch.allclose(before, after, atol=1e-5)
 
 
 def require_right_padding(bert: Bert) -> None:

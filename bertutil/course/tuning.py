@@ -125,7 +125,9 @@ def plain_mean(values: Float[np.ndarray, " queries"], kinds: np.ndarray) -> floa
 
 def stored(bert: Bert) -> dict[str, list[Measured]]:
     """Return what `python tools/tuning.py` stored for this checkpoint, by variant: a run for each seed."""
-    record = next((each for each in _files() if each["digest"] == checkpoint_digest(bert)), {"runs": {}})
+    record: dict[str, Any] = next(
+        (each for each in _files() if each["digest"] == checkpoint_digest(bert)), {"runs": {}}
+    )
     return {
         variant: [
             Measured(np.array(run["help"]), np.array(run["questions"]), run["pairs"], run["senses"]) for run in runs
