@@ -26,7 +26,7 @@ PAIRS = [
     (f"the {word}", f"a note on {other}, and what it means")
     for word, other in zip(WORDS, WORDS[5:] + WORDS[:5], strict=True)
 ]
-LOUD = {"epochs": 12, "batch_size": 8, "learning_rate": 3e-3}  # a random model of 32 features learns with large steps
+LOUD = {"epochs": 30, "batch_size": 8, "learning_rate": 3e-3}  # a random model of 32 features learns with large steps
 SENTENCES = ["A bank by the river.", "Short.", "the ships sail " * 30]
 
 
