@@ -138,6 +138,11 @@ EXAMPLES = {
         "interval": [(0.3, 0.7), (0.7, 0.9)],
         "baseline": ("always yes", 0.55),
     },
+    "score_maps": {"panels": {"before": [[0.5, 0.6], [0.1, 0.4]], "after": [[0.9, 0.1], [0.2, 0.8]]}},
+    "gains_by_way": {
+        "rows": {"titles": (0.1, 0.05, 0.15, [0.08, 0.12]), "shuffled": (-0.01, -0.05, 0.03, [-0.01])},
+    },
+    "gain_curve": {"points": {10: (0.01, -0.02, 0.04, [0, 0.02]), 40: (0.05, 0.01, 0.09, [0.04, 0.06])}},
     "ledger_tiles": {
         "verdicts": {f"A{i}": "holds" for i in range(14)} | {"B1": "fails", "B2": "limit"},
         "order": ["holds", "limit", "fails", "open"],
@@ -643,8 +648,28 @@ def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
     downwards = """parameter_map token_boxes input_grid who_sees_whom whole_way word_pieces longest_match
         vocabulary_map
         stacked_shares values_per_layer cosine_heat_map windows_over_text ways_by_kind attention_table attention_heads
-        bars_by_token padding_waste scores_by_probe inputs_compared ledger_tiles"""
+        bars_by_token padding_waste scores_by_probe inputs_compared score_maps gains_by_way ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()
+
+
+def test_a_ring_marks_the_highest_cosine_of_each_row():
+    before, after = panels("score_maps")[:2]
+    assert points(before.lines[0]) == [(1, 0), (1, 1)]
+    assert points(after.lines[0]) == [(0, 0), (1, 1)]
+
+
+def test_a_gain_is_filled_where_its_interval_leaves_0_out_and_each_seed_has_a_stroke():
+    (axes,) = panels("gains_by_way")
+    bars, seeds, means = axes.lines[0:6:3], axes.lines[1:6:3], axes.lines[2:6:3]
+    assert [points(line) for line in bars] == [[(0.05, 0), (0.15, 0)], [(-0.05, 1), (0.03, 1)]]
+    assert [points(line) for line in seeds] == [[(0.08, 0), (0.12, 0)], [(-0.01, 1)]]
+    assert [line.get_markerfacecolor() for line in means] == [plots.BLUE, "white"]
+
+
+def test_a_gain_curve_has_its_interval_as_a_band():
+    (axes,) = panels("gain_curve")
+    assert points(axes.lines[0]) == [(10, 0.01), (40, 0.05)]
+    assert band(axes.collections[0]) == {10: (-0.02, 0.04), 40: (0.01, 0.09)}
 
 
 def test_special_and_marked_tokens_are_bold():

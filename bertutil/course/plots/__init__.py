@@ -46,6 +46,7 @@ from bertutil.course.plots.tokens import (
     who_sees_whom,
 )
 from bertutil.course.plots.tour import whole_way
+from bertutil.course.plots.tuning import gain_curve, gains_by_way, score_maps
 from bertutil.course.plots.vocabulary import (
     compared_histograms,
     longest_match,
@@ -76,6 +77,8 @@ __all__ = [
     "cosines_by_layer",
     "feature_histogram",
     "found_within",
+    "gain_curve",
+    "gains_by_way",
     "gpu_words",
     "heads_by_effect",
     "input_grid",
@@ -91,6 +94,7 @@ __all__ = [
     "parameter_map",
     "pooling_paths",
     "rivals_by_layer",
+    "score_maps",
     "scores_by_layer",
     "scores_by_probe",
     "senses_by_layer",
