@@ -54,6 +54,7 @@ from bertutil.course.plots.vocabulary import (
     vocabulary_map,
     word_pieces,
 )
+from bertutil.course.plots.work import lines_over_size, recall_time_size
 
 __all__ = [
     "BLUE",
@@ -83,12 +84,14 @@ __all__ = [
     "learning_curve",
     "ledger_tiles",
     "lines_by_padding",
+    "lines_over_size",
     "lines_per_layer",
     "longest_match",
     "moves_by_token",
     "padding_waste",
     "parameter_map",
     "pooling_paths",
+    "recall_time_size",
     "rivals_by_layer",
     "scores_by_layer",
     "scores_by_probe",
