@@ -29,7 +29,7 @@ MODULES = [
 ]
 MODULES += ["fine_tuning", "packed", "corpus", "engines"]  # in reading order
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
-FIGURES += ["many_texts", "ledger", "tour"]
+FIGURES += ["many_texts", "work", "ledger", "tour"]
 
 sys.path.insert(0, str(BOOK))
 from reference import reference  # noqa: E402
