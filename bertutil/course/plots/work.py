@@ -31,7 +31,10 @@ def lines_over_size(
         axes.axvline(size, color=GREY, linestyle=":", linewidth=1)
         axes.annotate(name, (size, 1.03), ha="center", va="bottom", fontsize=9, annotation_clip=False)
     axes.set_title(title, pad=22 if marks else 6)
-    ticks = sorted({size for sizes, _ in series.values() for size in sizes})
+    ticks: list[float] = []
+    for size in sorted({size for sizes, _ in series.values() for size in sizes}):
+        if not ticks or size > 1.25 * ticks[-1]:  # nearer numbers would be written over each other
+            ticks.append(size)
     axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel)
     axes.set_xticks(ticks, [f"{size:,.0f}" for size in ticks])
     axes.set_xticks([], minor=True)
@@ -53,11 +56,13 @@ def recall_time_size(ways: Mapping[str, Sequence[tuple[float, float, float]]], *
         for axes, values in zip(panels, (times, sizes), strict=True):
             axes.plot(values, recalls, color=color, marker=marker, linestyle=style, label=name, linewidth=1.6)
     for axes, xlabel in zip(panels, ("milliseconds a query, one thread", "bytes a vector, on disk"), strict=True):
-        axes.set(xscale="log", ylim=(-0.03, 1.05), xlabel=xlabel, ylabel="recall at 10")
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(ylim=(-0.03, 1.05), xlabel=xlabel, ylabel="recall at 10")
         axes.grid(color="#E5E5E5")
         axes.set_axisbelow(True)
+    panels[0].set_xscale("log")
+    panels[0].xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    panels[0].xaxis.set_minor_formatter(NullFormatter())
+    panels[1].set_xlim(0, 1.08 * max(size for points in ways.values() for _, _, size in points))
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(ways))
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
