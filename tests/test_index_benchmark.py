@@ -49,9 +49,9 @@ def test_recall_counts_what_was_found_at_any_place():
 def test_a_graph_finds_what_exact_search_finds_where_the_beam_is_wide():
     draw = np.random.default_rng(0)
     vectors = index.unit(draw.standard_normal((300, 8)))
-    rows = index.measure(vectors, index.unit(draw.standard_normal((20, 8))), ["f32", "b1"])
+    rows = index.measure(vectors, index.unit(draw.standard_normal((20, 8))), ["f16", "b1"])
     recalls = {(row["way"], row["beam"]): row["recall"] for row in rows}
-    assert recalls["graph, float32", 320] == 1
+    assert recalls["graph, float16", 320] > 0.98
     assert recalls["graph, 1 bit", 320] < 0.9
     assert rows[0]["bytes"] == 32
 
