@@ -1,17 +1,19 @@
-"""How fast `bertutil.embed` is, beside other ways to the same vectors.
+"""How fast `bertutil.embed` is, beside other ways to the same vectors, each in float32 and in its best precision.
 
-python benchmarks/run.py             all of it (an hour and a half on two cores), then the report
-python benchmarks/run.py --threads N one number of threads; what the last results hold for another one stays
-python benchmarks/run.py --quick     one model, one kind of text, two rounds; nothing is written
+python benchmarks/run.py             all of it (an hour and a half on two quiet cores), then the report
+python benchmarks/run.py --short     the same sizes in fewer rounds, twenty minutes: the rounds are told
+python benchmarks/run.py --quick     one model, few texts, two rounds; nothing is written
 python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
 python benchmarks/run.py --flair P   word vectors beside flair's, which needs an environment of its own (flair 0.15
                                      does not work with transformers 5); P is that environment's python
+python -m benchmarks.gpu             on a GPU; its results are kept in a file of their own
 
-All ways run in one process, one after the other in each round, so that a slow moment of the machine hits all of them.
-What counts is the ratio to sentence-transformers within a round. Each round draws other texts: how much a way pads
-depends on which lengths meet in a batch, and so on the number of texts too: on two threads, mixed texts are taken in
-two numbers. The median over the rounds is reported, and beside it the range. Before any time is taken, each way's
-vectors are compared with those of the plainest one, one text at a time.
+Needs the extra `work`. All ways run in one process, one after the other in each round, so that a slow moment of the
+machine hits all of them. What counts is the ratio to sentence-transformers in the same precision, within a round.
+Each round draws other texts: how much a way pads depends on which lengths meet in a batch, and so on the number of
+texts too, which is why there are several. The median over the rounds is reported, and a way counts as ahead of
+another where it was faster in every round. Before any time is taken, each way's vectors are compared with those of
+the plainest one, one text at a time.
 """
 
 import argparse
@@ -24,7 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -40,7 +43,9 @@ from bertutil.course import datasets, plots
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "bertutil/course/datasets/benchmark.json"  # in the package: chapter 13 shows them anywhere
-UNIT, LOOP = "sentence-transformers", "the article's loop"
+UNIT, LOOP, LIMIT = "sentence-transformers", "the article's loop", "matrix products only"
+HALF = ", bfloat16"  # the end of a way's name
+BUDGET = 1_024  # padded tokens in a batch of the sorted ways
 PADDING = f"{UNIT} sorts the texts by length: the more of them there are, the less it pads and the less embed gains."
 BEGIN, END = "<!-- by benchmarks/run.py -->", "<!-- end -->"  # around its table in the project's README
 Way = Callable[[list[str]], object]
@@ -67,11 +72,14 @@ def make_texts(kind: str, n: int, seed: int = 0) -> list[str]:
     return list(texts)
 
 
-def random_bert_base(folder: Path) -> Path:
-    """A checkpoint of bert-base's shape with random weights: speed does not depend on their values."""
+def random_bert_base(folder: Path, vocabulary: str = "minilm") -> Path:
+    """A checkpoint of bert-base's shape with random weights: speed does not depend on their values.
+
+    `vocabulary`: the checkpoint whose tokenizer it gets.
+    """
     torch.manual_seed(0)
     BertModel(BertConfig(vocab_size=30522)).save_pretrained(folder)
-    bertutil.load("minilm").tokenizer.save_pretrained(folder)
+    bertutil.load(vocabulary).tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -89,21 +97,6 @@ def article_loop(bert: bertutil.Bert, layer: int = -1) -> Way:
                 states = bert.model(**inputs, output_hidden_states=True).hidden_states
             vectors.append(states[layer][0].mean(dim=0).float().numpy())
         return np.stack(vectors)
-
-    return run
-
-
-def article_words(bert: bertutil.Bert) -> Way:
-    """The article's loop for words: the sum of the last four layers for each token of one text at a time."""
-
-    def run(texts: list[str]) -> list[np.ndarray]:
-        vectors = []
-        for text in texts:
-            inputs = bert.tokenizer(text, return_tensors="pt", truncation=True, max_length=bert.max_length)
-            with torch.no_grad():
-                states = bert.model(**inputs, output_hidden_states=True).hidden_states
-            vectors.append(torch.stack(states[-4:]).sum(dim=0)[0, 1:-1].numpy())
-        return vectors
 
     return run
 
@@ -146,6 +139,76 @@ def sentence_transformers(bert: bertutil.Bert, folder: str) -> Way:
     body = Transformer(folder, max_seq_length=bert.max_length, model_kwargs={"dtype": bert.model.dtype})
     encoder = SentenceTransformer(modules=[body, Pooling(bert.hidden_size)], device="cpu")
     return lambda texts: encoder.encode(texts, batch_size=32, show_progress_bar=False)
+
+
+def sorted_batches(bert: bertutil.Bert, texts: list[str]) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+    """Batches of at most BUDGET padded tokens, longest first: which texts, and their ids and masks."""
+    rows = bert.tokenizer(texts, truncation=True, max_length=bert.max_length)["input_ids"]
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    while order:
+        width = len(rows[order[0]])
+        batch, order = order[: max(1, BUDGET // width)], order[max(1, BUDGET // width) :]
+        ids, mask = np.zeros((2, len(batch), width), dtype=np.int64)
+        for i, text in enumerate(batch):
+            ids[i, : len(rows[text])] = rows[text]
+            mask[i, : len(rows[text])] = 1
+        yield batch, {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
+
+def runtime(bert: bertutil.Bert, states: Callable[[dict[str, np.ndarray]], np.ndarray]) -> Way:
+    """A loop over sorted batches; `states` gives the last layer's, [texts, tokens, features]."""
+
+    def run(texts: list[str]) -> np.ndarray:
+        vectors = np.empty((len(texts), bert.hidden_size), dtype=np.float32)
+        for batch, inputs in sorted_batches(bert, texts):
+            mask = inputs["attention_mask"][:, :, None]
+            vectors[batch] = (states(inputs) * mask).sum(axis=1) / mask.sum(axis=1)
+        return vectors
+
+    return run
+
+
+def example() -> dict[str, torch.Tensor]:
+    """What a model is exported with: one text padded, or an export may leave the mask out."""
+    ones = torch.ones(2, 7, dtype=torch.long)
+    mask = ones.tril(5)
+    return {"input_ids": ones, "attention_mask": mask, "token_type_ids": torch.zeros_like(ones)}
+
+
+def openvino(bert: bertutil.Bert, precision: str) -> Way:
+    """OpenVINO on the same model; `precision`: "f32" or "bf16"."""
+    import openvino
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer, about what does not change with the input here
+        model = openvino.convert_model(bert.model, example_input=example())
+    options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    compiled = openvino.compile_model(model, "CPU", options)
+    return runtime(bert, lambda inputs: compiled(inputs)[0])
+
+
+def onnx_runtime(bert: bertutil.Bert) -> Way:
+    """ONNX Runtime on the same model, float32."""
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        free = {name: {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC} for name in example()}
+        file = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            bert.model,
+            (),
+            file,
+            kwargs=example(),
+            dynamo=True,
+            dynamic_shapes=free,
+            input_names=list(free),
+            verbose=False,
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return runtime(bert, lambda inputs: session.run(None, inputs)[0])
 
 
 FLAIR = """
@@ -253,41 +316,55 @@ def medians(found: dict[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(each) for name, each in found.items()}
 
 
+def float32_ways(bert: bertutil.Bert, folder: str) -> dict[str, Way]:
+    """All of them give the last layer's mean, [CLS] and [SEP] included."""
+    return {
+        UNIT: sentence_transformers(bert, folder),
+        LOOP: article_loop(bert),
+        "batches of 32, given order": naive_batches(bert),
+        "feature-extraction pipeline": feature_pipeline(bert),
+        "embed": lambda texts: bertutil.embed(bert, texts, strategy="last", specials=True),
+        "OpenVINO, sorted": openvino(bert, "f32"),
+        "ONNX Runtime, sorted": onnx_runtime(bert),
+    }
+
+
+def bfloat16_ways(bert: bertutil.Bert, folder: str) -> dict[str, Way]:
+    """The same of those that have it. `bert`: loaded in bfloat16."""
+    return {
+        f"{UNIT}{HALF}": sentence_transformers(bert, folder),
+        f"embed{HALF}": lambda texts: bertutil.embed(bert, texts, strategy="last", specials=True),
+        f"OpenVINO, sorted{HALF}": openvino(bertutil.load(folder), "bf16"),
+    }
+
+
+SLOW = (LOOP, "batches of 32, given order", "feature-extraction pipeline")  # left out from 5,000 texts on
+
+
 def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[str, object]:
     """All ways on one checkpoint and one kind of text: equality, then speed."""
     torch.set_num_threads(threads)
     bert, half = bertutil.load(folder), bertutil.load(folder, dtype=torch.bfloat16)
     draws = [make_texts(kind, n, seed) for seed in range(rounds)]
-    some = draws[0][:64]
-    ways: dict[str, Way] = {
-        UNIT: sentence_transformers(bert, str(locate(folder))),
-        LOOP: article_loop(bert),
-        "batches of 32, given order": naive_batches(bert),
-        "feature-extraction pipeline": feature_pipeline(bert),
-        "embed, last layer": lambda t: bertutil.embed(bert, t, strategy="last", specials=True),
-    }
-    equal = {name: largest_difference(way(some), ways[LOOP](some)) for name, way in ways.items()}
-    wrong = {name: gap for name, gap in equal.items() if gap > 1e-4}
-    if wrong:
+    some, where = draws[0][:64], str(locate(folder))
+    ways, low = float32_ways(bert, where), bfloat16_ways(half, where)
+    reference = ways[LOOP](some)
+    gaps = {name: largest_difference(way(some), reference) for name, way in ways.items()}
+    if wrong := {name: gap for name, gap in gaps.items() if gap > 1e-4}:
         raise SystemExit(f"these do not give the article's vectors, so their speed says nothing: {wrong}")
-
-    second = "embed, second-to-last layer"
-    ways[second] = lambda t: bertutil.embed(bert, t, strategy="second_to_last", specials=True)
-    equal[second] = largest_difference(ways[second](some), article_loop(bert, layer=-2)(some))
-    low = "embed, second-to-last layer, bfloat16"
-    ways[low] = lambda t: bertutil.embed(half, t, strategy="second_to_last", specials=True)
-    cosine = smallest_cosine(ways[low](some), ways[second](some))
-    ways["matrix products only"] = only_products(bert)
+    cosines = {name: smallest_cosine(way(some), reference) for name, way in low.items()}
+    if wrong := {name: cosine for name, cosine in cosines.items() if cosine < 0.999}:
+        raise SystemExit(f"in bfloat16 these are too far from the float32 vectors: {wrong}")
+    ways |= low
+    if folder != "minilm":  # what such a checkpoint is good at, and what that gains
+        second = "embed, second-to-last layer"
+        ways[second] = lambda texts: bertutil.embed(bert, texts, strategy="second_to_last", specials=True)
+        gaps[second] = largest_difference(ways[second](some), article_loop(bert, layer=-2)(some))
+    ways[LIMIT] = only_products(bert)
+    if n >= 5_000:
+        ways = {name: way for name, way in ways.items() if name not in SLOW}
     seconds = interleaved(ways, draws)
-    found = ratios(seconds, UNIT)
-
-    words = {LOOP: article_words(bert), "embed": lambda t: bertutil.embed(bert, t, unit="token")}
-    gap = max(map(largest_difference, *(way(some) for way in words.values())))
-    if gap > 1e-4:
-        raise SystemExit(f"the token vectors differ by {gap}")
     tokens = [sum(map(len, bert.tokenizer(texts)["input_ids"])) for texts in draws]
-    last = "embed, last layer"
-    share = ratios(seconds, "matrix products only")[last]
     return {
         "model": folder if folder == "minilm" else "bert-base shape, random weights",
         "texts": kind,
@@ -297,14 +374,20 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "threads": threads,
         "machine": machine(),
         "batch_tokens": [packed.batch_tokens(bert.model), packed.batch_tokens(half.model)],
-        "speed": medians(found),
-        "range": {name: [min(each), max(each)] for name, each in found.items()},
-        "tokens_per_second": statistics.median(t / s for t, s in zip(tokens, seconds[last], strict=True)),
-        "share_of_products": statistics.median(share),
-        "largest_difference": max(equal.values()),
-        "smallest_cosine_bfloat16": cosine,
-        "token_vectors_against_loop": medians(ratios(interleaved(words, draws), LOOP)),
+        "speed": in_precision(seconds),
+        "tokens_per_second": statistics.median(t / s for t, s in zip(tokens, seconds["embed"], strict=True)),
+        "largest_difference": max(gaps.values()),
+        "smallest_cosine_bfloat16": min(cosines.values()),
     }
+
+
+def in_precision(seconds: dict[str, list[float]]) -> dict[str, list[float]]:
+    """How many times as fast as sentence-transformers in the same precision each way is, in each round.
+
+    sentence-transformers in bfloat16 itself is compared with float32.
+    """
+    full, half = ratios(seconds, UNIT), ratios(seconds, f"{UNIT}{HALF}")
+    return {name: (half if name.endswith(HALF) and not name.startswith(UNIT) else full)[name] for name in seconds}
 
 
 def largest_difference(a: object, b: object) -> float:
@@ -365,26 +448,38 @@ def machine() -> str:
 
 def report(results: dict[str, Any]) -> None:
     """Write README.md and speed.png, and the table in the project's README."""
+    runs = results["comparisons"]
+    heads = [f"{c['model']}: {c['n_texts']:,} {c['texts']} texts" for c in runs]
+    gpu = datasets.benchmark("gpu")
+    words = results["flair"]
     lines = [
         "# How fast is embed?",
         "",
         "Made by `python benchmarks/run.py`; the file's own text says how it measures. Each part names its machine.",
         "",
-        "How many times as fast as sentence-transformers (`encode`, batches of 32) on the same checkpoint and texts; "
-        "more is better. All ways were run in turn within each round, each round with texts of its own; medians over "
-        "the rounds, with embed's range in the second table. "
-        f"Equal means: at most 0.0001 from one text at a time, checked in the same run. {PADDING}",
+        "How many times as fast as sentence-transformers (`encode`, batches of 32) in the same precision, on the "
+        "same checkpoint and texts; more is better. All ways were run in turn within each round, each round with "
+        "texts of its own; medians over the rounds, the range of embed and of OpenVINO in the second table. Equal "
+        "means: in float32 at most 0.0001 from one text at a time, in bfloat16 a cosine of at least 0.999, checked "
+        f"in the same run. {PADDING}",
         "",
-        "![How many times as fast as sentence-transformers each way is, as bars](speed.png)",
-    ]
-    for threads in sorted({c["threads"] for c in results["comparisons"]}, reverse=True):
-        runs = [c for c in results["comparisons"] if c["threads"] == threads]
-        heads = [f"{c['model']}: {c['n_texts']:,} {c['texts']} texts" for c in runs]
-        lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "", f"Machine: {runs[0]['machine']}."]
-        lines += ["", table(["way", *heads], speed_rows(runs))]
-        lines += ["", table(["", *heads], detail_rows(runs))]
-    words = results["flair"]
-    lines += [
+        *plots.speed_words(results),
+        "",
+        "![How many times as fast as sentence-transformers each way is, over the number of texts](speed.png)",
+        "",
+        f"## {runs[0]['threads']} threads",
+        "",
+        f"Machine: {runs[0]['machine']}.",
+        "",
+        table(["way", *heads], speed_rows(runs)),
+        "",
+        table(["", *heads], detail_rows(runs)),
+        "",
+        "## On a GPU",
+        "",
+        *plots.gpu_words(gpu),
+        "",
+        table(["texts per second", *(c["model"] for c in gpu["comparisons"])], gpu_rows(gpu)),
         "",
         "## Beside flair",
         "",
@@ -412,7 +507,7 @@ def report(results: dict[str, Any]) -> None:
         ),
     ]
     (HERE / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    plots.speed_bars(results).savefig(HERE / "speed.png", dpi=150)
+    plots.speed_curves(results).savefig(HERE / "speed.png", dpi=150)
     readme = HERE.parent / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     text = before + BEGIN + summary(results) + END + rest.partition(END)[2]
@@ -420,19 +515,34 @@ def report(results: dict[str, Any]) -> None:
 
 
 def summary(results: dict[str, Any]) -> str:
-    """What the project's README says: texts of mixed length, with the most threads."""
-    runs = plots.speed_runs(results)
-    heads = [f"{c['model']}: {c['n_texts']:,} texts" for c in runs]
+    """What the project's README says: texts of mixed length."""
+    runs = [c for c in results["comparisons"] if c["texts"] == "mixed" and c["model"] == "minilm"]
+    heads = [f"{c['n_texts']:,} texts" for c in runs]
     told = (
-        f"Times as fast as {UNIT}, texts of mixed length, {runs[0]['threads']} threads, equal vectors "
-        f"(bfloat16: see there). {PADDING} {runs[0]['machine']}."
+        f"Times as fast as {UNIT} in the same precision (its own line in bfloat16: against float32), the default "
+        f"checkpoint, texts of mixed length, {runs[0]['threads']} threads, equal vectors. {runs[0]['machine']}."
     )
-    return "\n".join(["", "", table(["way", *heads], speed_rows(runs)), "", told, "", ""])
+    words = [*plots.speed_words(results), "", *plots.gpu_words(datasets.benchmark("gpu"))]
+    return "\n".join(["", "", *words, "", table(["way", *heads], speed_rows(runs)), "", told, "", ""])
 
 
 def speed_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
-    """A row a way, a column a run."""
-    return [[name, *(f"{run['speed'][name]:.2f}" for run in runs)] for name in runs[0]["speed"]]
+    """A row a way, a column a run; the median of the rounds, and nothing where a way was left out."""
+    names = dict.fromkeys(name for run in runs for name in run["speed"])
+
+    def cell(run: dict[str, Any], name: str) -> str:
+        return f"{statistics.median(run['speed'][name]):.2f}" if name in run["speed"] else ""
+
+    return [[name, *(cell(run, name) for run in runs)] for name in names]
+
+
+def gpu_rows(results: dict[str, Any]) -> list[list[str]]:
+    """A row a way, a column a model."""
+    first, *_ = results["comparisons"]
+    return [
+        [name, *(f"{c['texts_per_second'][name]:,.0f}" for c in results["comparisons"])]
+        for name in first["texts_per_second"]
+    ]
 
 
 def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
@@ -441,26 +551,26 @@ def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
         "rounds": lambda c: str(c["rounds"]),
         "tokens per text": lambda c: f"{c['tokens_per_text']:.0f}",
         "embed: tokens in a batch, float32 and bfloat16": lambda c: "{:,}, {:,}".format(*c["batch_tokens"]),
-        "embed, last layer: lowest and highest of the rounds": lambda c: extremes(c, "embed, last layer"),
-        "embed, second-to-last layer: lowest and highest": lambda c: extremes(c, "embed, second-to-last layer"),
-        "tokens per second, embed, last layer": lambda c: f"{c['tokens_per_second']:,.0f}",
-        "share of the speed of the matrix products": lambda c: f"{c['share_of_products']:.2f}",
-        "embed, last layer: times the article's loop": lambda c: (
-            f"{c['speed']['embed, last layer'] / c['speed'][LOOP]:.2f}"
-        ),
+    }
+    for way in ("embed", f"embed{HALF}", "OpenVINO, sorted", f"OpenVINO, sorted{HALF}"):
+        cells[f"{way}: lowest and highest of the rounds"] = lambda c, way=way: extremes(c["speed"][way])  # type: ignore[misc]
+    cells |= {
+        "tokens per second, embed": lambda c: f"{c['tokens_per_second']:,.0f}",
+        "embed: share of the speed of the matrix products": lambda c: share(c["speed"]),
         "largest difference, float32": lambda c: f"{c['largest_difference']:.0e}",
         "smallest cosine, bfloat16": lambda c: f"{c['smallest_cosine_bfloat16']:.5f}",
     }
-    for name in runs[0]["token_vectors_against_loop"]:
-        if name != LOOP:
-            label = f"token vectors (sum of the last four), {name}: times the article's loop"
-            cells[label] = lambda c, name=name: f"{c['token_vectors_against_loop'][name]:.2f}"  # type: ignore[misc]
     return [[label, *map(cell, runs)] for label, cell in cells.items()]
 
 
-def extremes(run: dict[str, Any], way: str) -> str:
+def extremes(rounds: list[float]) -> str:
     """The lowest and the highest ratio of the rounds."""
-    return "{:.2f} to {:.2f}".format(*run["range"][way])
+    return f"{min(rounds):.2f} to {max(rounds):.2f}"
+
+
+def share(speed: dict[str, list[float]]) -> str:
+    """How near embed comes to the bare matrix products: the median over the rounds."""
+    return f"{statistics.median(e / p for e, p in zip(speed['embed'], speed[LIMIT], strict=True)):.2f}"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -468,13 +578,25 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
 
 
+def jobs(base: str, short: bool) -> list[tuple[str, str, int, int]]:
+    """Checkpoint, kind of text, number of texts, rounds."""
+    if short:
+        sizes = [("minilm", 200, 5), ("minilm", 1_000, 3), ("minilm", 5_000, 2), (base, 200, 3), (base, 1_000, 2)]
+        return [(name, "mixed", n, rounds) for name, n, rounds in sizes]
+    sizes = [("minilm", 200, 9), ("minilm", 1_000, 5), ("minilm", 5_000, 3), ("minilm", 20_000, 2)]
+    sizes += [(base, 200, 5), (base, 1_000, 3), (base, 5_000, 2)]
+    kinds = [("minilm", "short", 1_000, 5), ("minilm", "long", 100, 5)]
+    return [(name, "mixed", n, rounds) for name, n, rounds in sizes] + kinds
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--short", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--flair", metavar="PYTHON")
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.flair:
         results = json.loads(RESULTS.read_text(encoding="utf-8")) | {"flair": beside_flair(arguments.flair)}
@@ -483,19 +605,22 @@ def main() -> None:
     if arguments.report:
         return report(json.loads(RESULTS.read_text(encoding="utf-8")))
     if arguments.quick:
-        return print(json.dumps(compare("minilm", "mixed", 256, 2, rounds=2), indent=1))
+        return print(json.dumps(compare("minilm", "mixed", 100, arguments.threads, rounds=2), indent=1))
     last = json.loads(RESULTS.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         base = str(random_bert_base(Path(folder)))
-        comparisons = [c for c in last["comparisons"] if arguments.threads not in (None, c["threads"])]
-        for threads in [arguments.threads] if arguments.threads else [2, 1]:
-            for name, rounds in (("minilm", 9), (base, 5)):
-                jobs = [("mixed", 192, rounds), ("short", 96, rounds), ("long", 32, rounds), ("mixed", 1000, 3)]
-                for kind, n, times in jobs if threads > 1 else jobs[:-1]:
-                    comparisons.append(compare(name, kind, n, threads, times))
-                    print(json.dumps(comparisons[-1], indent=1), flush=True)
-    results = {"machine": machine(), "comparisons": comparisons, "growth": growth([1_000, 4_000, 16_000, 64_000])}
-    results["flair"] = last["flair"]  # measured by itself: --flair
+        comparisons = []
+        for name, kind, n, rounds in jobs(base, arguments.short):
+            comparisons.append(compare(name, kind, n, arguments.threads, rounds))
+            print(json.dumps(comparisons[-1], indent=1), flush=True)
+    results = {
+        "machine": last["machine"],
+        "comparisons": comparisons,
+        "growth": last["growth"],
+        "flair": last["flair"],
+    }
+    if not arguments.short:  # what takes long and changes little stays; --flair by itself
+        results |= {"machine": machine(), "growth": growth([1_000, 4_000, 16_000, 64_000])}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     report(results)
 

@@ -274,7 +274,7 @@ def _parquet_column(path: str, column: str) -> Iterator[str | None]:
     try:
         from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
     except ImportError:
-        raise ImportError("Parquet files take pyarrow: pip install 'bertutil[scale]'") from None
+        raise ImportError("Parquet files take pyarrow: pip install 'bertutil[work]'") from None
     table = ParquetFile(path)
     _require_column(column, table.schema_arrow.names, path)
     return (text for batch in table.iter_batches(columns=[column]) for text in batch.column(0).to_pylist())

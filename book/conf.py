@@ -25,7 +25,7 @@ exclude_patterns = ["_*.md"]  # parts that other pages include
 smartquotes = False  # quotation marks are as in the notebooks; in the reference they belong to code
 
 nb_execution_mode = "off"  # the committed outputs, which the tests compare with what the code gives
-nb_code_prompt_show = nb_code_prompt_hide = "Solution"
+nb_code_prompt_show = nb_code_prompt_hide = "Code"  # a cell's metadata can say another word: Set-up, Solution
 nb_render_markdown_format = "myst"  # so that links in the outputs, as in the ledger, lead to pages
 nb_number_source_lines = False
 myst_enable_extensions = ["attrs_block", "colon_fence", "dollarmath"]
@@ -66,7 +66,7 @@ html_theme_options = {
     "extra_footer": "Code: MIT. Text, figures and data: CC BY 4.0.",
 }
 
-render_image = NbElementRenderer.render_image
+render_image, render_text_html = NbElementRenderer.render_image, NbElementRenderer.render_text_html
 
 
 def render_image_with_alt(self: NbElementRenderer, data: object) -> list[nodes.Element]:
@@ -76,6 +76,11 @@ def render_image_with_alt(self: NbElementRenderer, data: object) -> list[nodes.E
         image["alt"] = data.output_metadata.get(data.mime_type, {}).get("alt", "")
         image["scale"] = 100  # its true size at most, and a click opens it alone, to enlarge it on a phone
     return images
+
+
+def render_html_but_words_of_figures(self: NbElementRenderer, data: object) -> list[nodes.Element]:
+    """Leave out what plots.show() says for JupyterLab's sake: here the figure itself has its alternative text."""
+    return [] if 'class="figure-in-words"' in data.string else render_text_html(self, data)
 
 
 def link_to_repository(app: Sphinx, env: object, node: nodes.Element, content: nodes.Element) -> nodes.Element | None:
@@ -98,5 +103,6 @@ def make_accessible(app: Sphinx, page: str, template: str, context: dict[str, An
 def setup(app: Sphinx) -> None:
     """Hook the functions above into the build."""
     NbElementRenderer.render_image = render_image_with_alt
+    NbElementRenderer.render_text_html = render_html_but_words_of_figures
     app.connect("missing-reference", link_to_repository)
     app.connect("html-page-context", make_accessible)

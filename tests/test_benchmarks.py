@@ -3,6 +3,8 @@
 import json
 import statistics
 
+import pytest
+
 import bertutil
 from benchmarks import run
 
@@ -50,10 +52,44 @@ def test_the_pages_show_the_last_results(tmp_path, monkeypatch):
     assert (tmp_path / "benchmarks" / "README.md").read_text(encoding="utf-8") == committed
 
 
-def test_the_plain_ways_give_embeds_vectors(tiny):
+def test_a_speed_in_bfloat16_is_told_against_the_other_library_in_bfloat16():
+    seconds = {"sentence-transformers": [4.0], "embed": [2.0], "sentence-transformers, bfloat16": [2.0]}
+    speeds = run.in_precision(seconds | {"embed, bfloat16": [0.5]})
+    assert speeds == {
+        "sentence-transformers": [1.0],
+        "embed": [2.0],
+        "sentence-transformers, bfloat16": [2.0],
+        "embed, bfloat16": [4.0],
+    }
+
+
+def test_sorted_batches_hold_each_text_once_longest_first_within_the_budget(tiny):
+    texts = run.make_texts("mixed", 60)
+    batches = list(run.sorted_batches(tiny, texts))
+    assert sorted(i for batch, _ in batches for i in batch) == list(range(60))
+    sizes = [inputs["input_ids"].shape for _, inputs in batches]
+    assert [width for _, width in sizes] == sorted((width for _, width in sizes), reverse=True)
+    assert all(rows * width <= run.BUDGET or rows == 1 for rows, width in sizes)
+
+
+@pytest.mark.parametrize("make", [run.article_loop, run.naive_batches, run.feature_pipeline])
+def test_the_plain_ways_give_embeds_vectors(tiny, make):
     texts = run.make_texts("mixed", 40)
-    expected = bertutil.embed(tiny, texts, strategy="last", specials=True)
-    for way in (run.article_loop(tiny), run.naive_batches(tiny), run.feature_pipeline(tiny)):
-        assert run.largest_difference(way(texts), expected) < 1e-5
-    words = run.article_words(tiny)(texts)
-    assert max(map(run.largest_difference, words, bertutil.embed(tiny, texts, unit="token"))) < 1e-5
+    assert (
+        run.largest_difference(make(tiny)(texts), bertutil.embed(tiny, texts, strategy="last", specials=True)) < 1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("library", "make"),
+    [
+        ("openvino", lambda b: run.openvino(b, "f32")),
+        pytest.param("onnxscript", run.onnx_runtime, marks=pytest.mark.weekly),
+    ],
+)
+def test_the_exported_models_give_embeds_vectors_for_padded_texts_too(tiny, library, make):
+    pytest.importorskip(library, reason="needs the extra work")
+    texts = run.make_texts("mixed", 40)
+    assert (
+        run.largest_difference(make(tiny)(texts), bertutil.embed(tiny, texts, strategy="last", specials=True)) < 1e-5
+    )

@@ -177,6 +177,22 @@ def test_every_figure_is_there_with_its_own_alternative_text(pages):
         assert [image["alt"] for image in images] == [output["metadata"]["image/png"]["alt"] for output in outputs]
 
 
+def test_what_a_figure_shows_is_said_once(pages):
+    assert [path for path, page in pages.items() if page.select("[class~=figure-in-words]")] == []
+
+
+def test_every_verdict_on_an_exercise_has_its_sign_and_its_words(pages):
+    for file in NOTEBOOKS:
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        data = [output["data"] for cell in cells for output in cell.get("outputs", []) if "data" in output]
+        words = [
+            "".join(each["text/plain"]) for each in data if 'class="verdict"' in "".join(each.get("text/html", ""))
+        ]
+        assert bool(words) is (file.stem != "00_tour")
+        shown = [verdict.text for verdict in pages[f"notebooks/{file.stem}.html"].select(".cell_output .verdict")]
+        assert shown == [f"{'✓' if text == 'Right.' else '…'} {text}" for text in words]
+
+
 def test_every_image_has_alternative_text(pages):
     for path, page in pages.items():
         assert all(image["alt"].strip() for image in page.select("article img")), path
@@ -248,6 +264,17 @@ def test_is_dark_where_the_reader_s_system_is_dark(browser, address):
     page = browser.new_page(color_scheme="dark")
     page.goto(address)
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_verdict_stands_on_the_page_s_own_background(theme, browser, address):
+    page = browser.new_page(color_scheme=theme)
+    page.goto(address + "notebooks/01_loading.html")
+    box = page.locator(".text_html:has(.verdict)").first
+    assert box.evaluate("box => getComputedStyle(box).backgroundColor") == "rgba(0, 0, 0, 0)"
+    text, around = (f"x => getComputedStyle(x{part}).color" for part in ("", ".closest('article')"))
+    assert box.evaluate(text) == box.evaluate(around)
     page.close()
 
 

@@ -18,7 +18,7 @@ TEXTS = [f"Sentence number {i} {'is longer than the others, ' * (i % 4)}and ends
 @pytest.fixture(scope="module")
 def ray():
     """A local Ray with a core for each of two workers and one for its own tasks, without which it waits for ever."""
-    ray = pytest.importorskip("ray", reason="needs Ray: pip install -e .[scale]")
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install -e .[work]")
     try:
         ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, configure_logging=False)
     except Exception as error:  # its servers have 30 s to start, which a busy machine may not grant
@@ -30,7 +30,7 @@ def ray():
 
 @pytest.fixture
 def table():
-    return pytest.importorskip("datasets", reason="needs datasets: pip install -e .[scale]").Dataset
+    return pytest.importorskip("datasets", reason="needs datasets: pip install -e .[work]").Dataset
 
 
 def test_a_batch_gets_a_column_of_embeds_vectors(tiny_folder, tiny):
@@ -166,6 +166,7 @@ def test_hugging_face_datasets_with_two_processes_give_embeds_vectors_in_order(t
     np.testing.assert_allclose(np.array(made["vector"]), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.weekly  # with every change chapter 13 runs it
 def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folder, tiny):
     rows = [{"text": text, "id": i} for i, text in enumerate(TEXTS)]
     data = ray.data.from_items(rows, override_num_blocks=6)

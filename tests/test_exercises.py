@@ -13,7 +13,10 @@ import time
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
+from unittest import mock
+from xml.etree import ElementTree
 
+import IPython
 import nbformat
 import numpy as np
 import pytest
@@ -22,7 +25,7 @@ import torch
 import bertutil.course.exercises
 from bertutil import encode
 from bertutil.course import learn, workshop
-from bertutil.course.exercises import Exercise, Wrong, call, ch01, ch03, ch15, compare, is_right, number
+from bertutil.course.exercises import LOOKS, Exercise, Wrong, call, ch01, ch03, ch15, compare, is_right, number, shown
 from bertutil.course.inputs import RARE, tiny_model
 from tests.answers import ch10 as answers10
 from tests.answers import ch15 as answers15
@@ -339,9 +342,51 @@ def test_checking_leaves_the_random_numbers_of_the_notebook_alone(exercise, answ
     assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]  # noqa: NPY002
 
 
-def test_check_prints_the_verdict(capsys):
+def test_outside_a_notebook_check_prints_the_verdict(capsys):
     ch01.count_parameters.check(None)
     assert capsys.readouterr().out == "Not tried yet.\n"
+
+
+def test_where_there_is_no_ipython_check_prints_the_verdict(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    ch01.count_parameters.check(None)
+    assert capsys.readouterr().out == "Not tried yet.\n"
+
+
+def test_in_a_notebook_check_displays_the_verdict(capsys, monkeypatch):
+    monkeypatch.setattr(IPython, "get_ipython", object)
+    monkeypatch.setattr(IPython.display, "display", displayed := mock.Mock())
+    ch01.count_parameters.check(None)
+    assert displayed.mock_calls == [mock.call(shown("Not tried yet."), raw=True)]
+    assert capsys.readouterr().out == ""
+
+
+VERDICTS = {"Right.": "✓", "Not tried yet.": "…", "Not right yet: it has 3 > 2 & 'more'": "✗"}
+
+
+@pytest.mark.parametrize(("verdict", "sign"), VERDICTS.items())
+def test_a_verdict_is_shown_in_its_own_words_with_a_sign_before_them(verdict, sign):
+    assert shown(verdict)["text/plain"] == verdict
+    box = ElementTree.fromstring(shown(verdict)["text/html"])
+    assert "".join(box.itertext()) == f"{sign} {verdict}"
+
+
+def test_no_two_verdicts_have_a_colour_or_a_sign_in_common():
+    signs, colours = zip(*LOOKS.values(), strict=True)
+    assert len(set(signs)) == len(set(colours)) == len(LOOKS) == 3
+
+
+def luminance(colour):
+    values = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    parts = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return sum(w * part for w, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111", "#121212"])  # light; JupyterLab's and the book's dark
+@pytest.mark.parametrize("colour", [colour for _, colour in LOOKS.values()])
+def test_the_sign_of_a_verdict_can_be_seen_on_light_and_dark_pages(colour, page):
+    dark, light = sorted(map(luminance, (colour, page)))
+    assert (light + 0.05) / (dark + 0.05) >= 3
 
 
 def test_the_reference_of_chapter_3_takes_the_longest_front():

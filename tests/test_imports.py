@@ -46,7 +46,7 @@ LATE = {
     ("bertutil.probes", "sklearn"): "for the linear probe of chapter 8; it comes with bertutil[lab]",
     ("bertutil.probes", "threadpoolctl"): "comes with scikit-learn, and is used where it is",
     ("bertutil.static", "arro3"): "for the words of GloVe; it comes with bertutil[lab]",
-    ("bertutil.cli", "pyarrow"): "for a column of a Parquet file; it comes with bertutil[scale]",
+    ("bertutil.cli", "pyarrow"): "for a column of a Parquet file; it comes with bertutil[work]",
 }
 
 # Modules that import by a name which is not written there, and whose names these are

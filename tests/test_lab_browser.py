@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -34,6 +35,9 @@ PAGE = """() => {
             found.push('wider than the page: ' + name(part));
     return found;
 }"""
+# An image that assistive technology is told of, is called something and cannot be seen
+WORDS = """images => images.filter(i => i.complete && i.offsetWidth === 1 && i.offsetHeight === 1).map(i => i.alt)"""
+VERDICTS = "boxes => boxes.map(box => [box.textContent, getComputedStyle(box).borderLeftColor])"
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +54,20 @@ def server(tmp_path_factory):
         yield server
 
 
-@pytest.fixture
-def page(browser, server):
+@contextmanager
+def opened(browser, server):
     """An empty page; what runs in the server is ended with it, so that one chapter cannot spoil the next."""
     page = browser.new_page(viewport=VIEW)
     yield page
     page.close()
     for session in server.call("GET", "sessions"):
         server.call("DELETE", f"sessions/{session['id']}")
+
+
+@pytest.fixture
+def page(browser, server):
+    with opened(browser, server) as page:
+        yield page
 
 
 @pytest.fixture
@@ -74,11 +84,40 @@ def wait_for(done, seconds):
         time.sleep(0.5)
 
 
-def run_all(page, server, path):
-    """Open a notebook, Run All, wait for the kernel to be idle and the file to be saved; the notebook as saved."""
+def open_notebook(page, server, path):
     page.goto(f"{server.url}/lab/tree/{path}?reset&token={server.token}")
     page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=120_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+
+
+def windows(page):
+    """Scroll from the top to the end: the number of each window. Lab keeps only the cells near it in the page."""
+    panel = page.locator(".jp-WindowedPanel-outer")
+    panel.evaluate("panel => panel.scrollTo(0, 0)")
+    for number in range(200):
+        page.wait_for_timeout(300)
+        yield number
+        move = "panel => { const old = panel.scrollTop; panel.scrollBy(0, 0.9 * panel.clientHeight); return old; }"
+        before = panel.evaluate(move)
+        if panel.evaluate("panel => panel.scrollTop") <= before:
+            break
+    assert number > 1  # it did scroll
+
+
+def figures_in_words(page):
+    """What a screen reader says of the figures in this window."""
+    return page.locator("img.figure-in-words").and_(page.get_by_role("img")).evaluate_all(WORDS)
+
+
+def alternative_texts(notebook):
+    """What a notebook's figures are called."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return {output.metadata["image/png"]["alt"] for output in outputs if "image/png" in output.get("data", {})}
+
+
+def run_all(page, server, path):
+    """Open a notebook, Run All, wait for the kernel to be idle and the file to be saved; the notebook as saved."""
+    open_notebook(page, server, path)
 
     def idle():
         return [s["kernel"]["execution_state"] for s in server.call("GET", "sessions")] == ["idle"]
@@ -114,16 +153,34 @@ def test_a_chapter_runs_in_jupyterlab(notebook, page, server, screenshots):
                 found.append(f"{cell.id}: {output.get('evalue') or output.get('text')}")
             if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
                 found.append(f"{cell.id}: a widget, which the page may not be able to show")
-    # Lab keeps only the cells near the window in the page, so it is looked at window by window
-    panel = page.locator(".jp-WindowedPanel-outer")
-    panel.evaluate("panel => panel.scrollTo(0, 0)")
-    for number in range(200):
-        page.wait_for_timeout(300)
+    said = set()
+    for number in windows(page):
         page.screenshot(path=screenshots / f"{notebook.stem}-{number:02}.png")
         found += page.evaluate(PAGE)
-        move = "panel => { const old = panel.scrollTop; panel.scrollBy(0, 0.9 * panel.clientHeight); return old; }"
-        before = panel.evaluate(move)
-        if panel.evaluate("panel => panel.scrollTop") <= before:
-            break
-    assert number > 1  # it did scroll
+        said |= {*figures_in_words(page)}
     assert list(dict.fromkeys([*found, *messages])) == []
+    assert said == alternative_texts(saved)
+
+
+@pytest.fixture(scope="module")
+def not_trusted(browser, server):
+    """What a page shows of a notebook that was not run here: figures in words, verdicts and their colours."""
+    if sys.platform == "win32":
+        pytest.skip("the server is stopped with signals")
+    words, verdicts = set(), set()
+    with opened(browser, server) as page:
+        open_notebook(page, server, f"notebooks/{DEFAULT}")
+        for _ in windows(page):
+            words |= {*figures_in_words(page)}
+            verdicts |= {*map(tuple, page.locator(".verdict").evaluate_all(VERDICTS))}
+    return words, verdicts
+
+
+def test_a_screen_reader_hears_of_each_figure_in_a_notebook_that_is_not_trusted(not_trusted):
+    words, _ = not_trusted
+    assert words == alternative_texts(nbformat.read(NOTEBOOKS[0].with_name(DEFAULT), as_version=4)) != set()
+
+
+def test_a_verdict_keeps_its_sign_and_colour_in_a_notebook_that_is_not_trusted(not_trusted):
+    _, verdicts = not_trusted
+    assert verdicts == {("✓ Right.", "rgb(0, 158, 115)"), ("… Not tried yet.", "rgb(122, 122, 122)")}

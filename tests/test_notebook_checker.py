@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from nbformat import v4
 from PIL import Image
 
+from bertutil.course.plots.common import in_words
 from tools import notebook_gate as gate
 from tools import notebooks
 
@@ -31,7 +32,9 @@ def bars(heights, alt="four bars"):
     figure.savefig(file := io.BytesIO())
     data = {"image/png": base64.b64encode(file.getvalue()).decode(), "text/plain": alt}
     display(data, raw=True, metadata={"image/png": {"alt": alt}})
+    display({"text/html": WORDS}, raw=True)
 """
+SHOW += f"WORDS = {in_words('four bars')!r}\n"
 NUMBERS = "print('cosine', 0.9406)"
 TOKENS = "print(['em', '##bed', '##ding'])"
 FIGURE = "bars([0.94, 0.89, 0.52, 0.31])"
@@ -250,6 +253,10 @@ def output(text="four bars", alt="four bars", **data):
     )
 
 
+def words(alt="four bars"):
+    return v4.new_output("display_data", {"text/html": in_words(alt)})
+
+
 def test_presence_is_checked_also_where_content_is_not():
     stream = v4.new_output("stream", text="1.5 s\n")
     other = v4.new_output("stream", text="1.7 s\n")
@@ -269,6 +276,11 @@ def test_alternative_text_is_there_and_the_same():
     assert gate.output_differences([output(alt="0.9406")], [output(alt="0.9407")]) == []
     assert gate.output_differences([output(alt="0.9406")], [output(alt="0.8887")])
     assert gate.output_differences([output(alt="")], [output(alt="")])
+
+
+def test_the_words_of_a_figure_are_compared_as_text():
+    assert gate.output_differences([words("0.9406")], [words("0.9407")]) == []
+    assert gate.output_differences([words("0.9406")], [words("0.8887")])
 
 
 def test_stderr_and_errors_fail_even_when_committed():
@@ -379,7 +391,13 @@ def test_a_good_notebook_has_no_problem(written, broken):
         ({"metadata": {"tags": ["skip-execution"]}}, "escapes the check"),
         ({"metadata": {"tags": ["parameters"]}}, "tagged `parameters`"),
         ({"outputs": [output(alt="")]}, "alternative text"),
-        *(({"outputs": [output(text=f"/{name}/me/model")]}, f"/{name}/me") for name in notebooks.FOLDERS.split("|")),
+        ({"outputs": [output()]}, "in words"),
+        ({"outputs": [output(), words("five bars")]}, "in words"),
+        ({"outputs": [words(), output()]}, "in words"),
+        *(
+            ({"outputs": [output(text=f"/{name}/me"), words()]}, f"/{name}/me")
+            for name in notebooks.FOLDERS.split("|")
+        ),
         ({"outputs": [v4.new_output("stream", text=r"C:\Users\me")]}, r"C:\Users\me"),
         ({"outputs": [v4.new_output("stream", text="<object at 0x7f75ccf5>")]}, "0x7f75ccf5"),
         ({"id": "first"}, "ids"),

@@ -9,12 +9,20 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tools import package_page
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 REQUIREMENTS = [Requirement(r) for part in [PROJECT["dependencies"], *EXTRAS.values()] for r in part]
 COLAB = {"torch": "2.11.0", "transformers": "5.15.0", "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0"}
-COLAB |= {"huggingface-hub": "1.27.0", "ipython": "7.34.0", "ipykernel": "6.17.1", "ipywidgets": "7.7.1"}
+COLAB |= {
+    "accelerate": "1.12.0",
+    "huggingface-hub": "1.27.0",
+    "ipython": "7.34.0",
+    "ipykernel": "6.17.1",
+    "ipywidgets": "7.7.1",
+}
 
 
 def pins():
@@ -39,6 +47,11 @@ def test_torch_is_pinned_without_a_build_of_its_own_and_without_gpu_packages():
 def test_the_floors_admit_what_colab_has(name):
     (requirement,) = (r for r in REQUIREMENTS if r.name == name)
     assert requirement.specifier.contains(Version(COLAB[name]))
+
+
+def test_the_tests_install_every_extra():
+    (line,) = re.findall(r"^-e \.\[(.+)\]$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    assert set(line.split(",")) == set(EXTRAS)
 
 
 def test_the_versions_of_package_citation_and_changelog_are_the_same():
@@ -112,6 +125,38 @@ def test_mutations_and_timings_are_in_the_weekly_check():
     assert runs["timings"]["run"] == "pytest -m weekly tests"
     (variables,) = (step["env"] for step in job["steps"] if step.get("run") == "${{ matrix.run }}")
     assert (variables["BERTUTIL_WEEKLY"], runs["timings"]["weekly"]) == ("${{ matrix.weekly }}", "1")
+
+
+def test_a_tag_publishes_what_was_tried_and_only_after_a_review():
+    (path,) = (path for path in WORKFLOWS if path.name == "release.yml")
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    build = "\n".join(step.get("run", "") for step in jobs["build"]["steps"])
+    order = ["package_page.py", "-m build", "twine check --strict", 'pip" install', "bertutil --version", "--run 0"]
+    assert sorted(order, key=build.index) == order
+    publish = jobs["publish"]
+    assert (publish["needs"], publish["environment"]["name"]) == ("build", "pypi")
+    assert publish["permissions"] == {"id-token": "write"}  # and no token of a person
+    assert publish["if"] == "startsWith(github.ref, 'refs/tags/')"
+
+
+def test_the_packages_page_has_no_link_to_a_file_beside_it():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = package_page.whole(readme, "https://github.com/a/b", "v1")
+    links = re.findall(r"\]\(([^)\s]+)\)", page)
+    assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
+    assert "](https://github.com/a/b/blob/v1/notebooks/00_tour.ipynb)" in page
+    assert "(https://raw.githubusercontent.com/a/b/v1/docs/sealed.png)" in page
+    assert re.sub(r"https://(github\.com|raw\.githubusercontent\.com)/a/b/(blob/)?v1/", "", page) == readme
+
+
+def test_each_extra_is_resolved_for_each_python_that_the_tests_run_with():
+    (path,) = (path for path in WORKFLOWS if path.name == "tests.yml")
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    matrix = jobs["tests"]["strategy"]["matrix"]
+    pythons = {*matrix["python"], *(each["python"] for each in matrix["include"])}
+    script = jobs["pins"]["steps"][-1]["run"]
+    assert {*re.search(r"for python in (.+);", script)[1].split()} == pythons
+    assert {*re.search(r"for extra in (.+);", script)[1].split()} == {*EXTRAS}
 
 
 def test_the_key_figures_of_the_articles_model_are_offered_as_a_change_and_not_committed():

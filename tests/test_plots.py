@@ -7,6 +7,7 @@ from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from unittest import mock
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,19 +20,28 @@ from bertutil.course import plots
 LABELS = {"title": "a title", "xlabel": "to the right", "ylabel": "upwards"}
 TOKENS = ["[CLS]", "the", "bank", "##s", "[SEP]"]
 POINTS, SENSES = [[0, 0], [2, 0], [8, 4], [8, 6], [8, 8]], ["shore", "shore", "money", "money", "money"]
-MIXED = {
-    "texts": "mixed",
-    "n_texts": 10,
-    "model": "MiniLM, 6 layers",
-    "speed": {"encode": 1.0, "embed, last layer": 2.5},
-}
+SLOWER = {"embed": [3.0, 2.0], "OpenVINO, sorted": [2.0, 1.5], "embed, bfloat16": [1.5, 1.0]}
+FASTER = {"embed": [2.0, 2.0], "OpenVINO, sorted": [3.0, 1.0], "embed, bfloat16": [1.0, 0.5]}
 COMPARISONS = [
-    MIXED | {"threads": 1, "speed": {"encode": 1.0, "embed, last layer": 9.0}},
-    MIXED | {"threads": 4},
-    MIXED | {"threads": 8, "texts": "equal"},
-    MIXED | {"threads": 2},
-    MIXED | {"threads": 4, "n_texts": 1000, "model": "BERT", "speed": {"encode": 0.5, "embed, last layer": 1.5}},
+    {"model": "MiniLM, 6 layers", "texts": "mixed", "n_texts": 10, "rounds": 2, "speed": SLOWER},
+    {"model": "MiniLM, 6 layers", "texts": "mixed", "n_texts": 100, "rounds": 2, "speed": FASTER},
+    {"model": "MiniLM, 6 layers", "texts": "equal", "n_texts": 100, "rounds": 2, "speed": SLOWER},
 ]
+GPU = {
+    "machine": "a GPU",
+    "comparisons": [
+        {
+            "model": "MiniLM",
+            "texts_per_second": {
+                "sentence-transformers, batches of 32, float32": 1000,
+                "sentence-transformers, batches of 256, float32": 2000,
+                "embed, float32": 3000,
+                "sentence-transformers, batches of 256, bfloat16": 4000,
+                "embed, bfloat16": 10000,
+            },
+        }
+    ],
+}
 
 M = 1_000_000
 MODELS = {
@@ -117,7 +127,7 @@ EXAMPLES = {
     },
     "recall_time_size": {"ways": {"exact": [(1, 2, 400)], "graph": [(0.5, 0.1, 100), (0.9, 0.3, 100)]}},
     "padding_waste": {"batches": {"as given": [2, 4], "sorted": [3, 3]}, "budget": 4},
-    "speed_bars": {"results": {"comparisons": COMPARISONS}},
+    "speed_curves": {"results": {"comparisons": COMPARISONS}},
     "scores_by_layer": {"panels": {"F1": ([0.1, 0.5], [0, 0.4], [0.2, 0.6]), "UAS": ([3, 2], [2, 1], [4, 3])}},
     "scores_by_probe": {
         "rows": {"GloVe": {"a": (0.3, 0.2, 0.5), "b": (1, 0.9, 1)}, "last": {"a": (0.5, 0.4, 0.6), "b": (0, 0, 0.1)}},
@@ -227,7 +237,7 @@ def test_every_public_function_of_every_module_can_be_called_by_plots():
         for name, f in inspect.getmembers(module, inspect.isfunction)
         if f.__module__ == module.__name__ and not name.startswith("_")
     }
-    tools = {"empty_axes", "paired"}  # what the modules draw with
+    tools = {"empty_axes", "in_words", "paired"}  # what the modules draw and tell with
     assert own - tools == {name for name in plots.__all__ if not name.isupper()}
 
 
@@ -252,13 +262,23 @@ def test_titles_and_axis_labels_stand_where_they_belong(kind):
 def test_show_displays_the_picture_and_says_its_alternative_text(monkeypatch):
     monkeypatch.setattr(plots.common, "display", shown := mock.Mock())
     plots.show(figure := drawn("cosine_map"), "what it shows")
-    (data,), options = shown.call_args
+    ((data,), options), words = shown.call_args_list
     picture = Image.open(BytesIO(base64.b64decode(data.pop("image/png"))))
     figure.savefig(png := BytesIO(), format="png")
     assert picture.tobytes() == Image.open(png).tobytes()
     assert "Software" not in picture.info
     assert data == {"text/plain": "what it shows"}
     assert options == {"metadata": {"image/png": {"alt": "what it shows"}}, "raw": True}
+    assert words == mock.call({"text/html": plots.common.in_words("what it shows")}, raw=True)
+
+
+def test_the_words_of_a_figure_are_an_image_of_one_pixel_with_that_text():
+    alt = 'two "bars" <of> 0.94 & 0.52'
+    image = ElementTree.fromstring(plots.common.in_words(alt).replace(">", "/>", -1))
+    assert (image.tag, image.get("alt"), image.get("width"), image.get("height")) == ("img", alt, "1", "1")
+    pixel = Image.open(BytesIO(base64.b64decode(image.get("src").removeprefix("data:image/gif;base64,"))))
+    assert pixel.size == (1, 1)
+    assert pixel.convert("RGBA").getpixel((0, 0))[3] == 0
 
 
 @pytest.mark.parametrize("alt", ["", " \n"])
@@ -420,8 +440,6 @@ def test_names_and_numbers_are_written_at_their_places(name, panel):
         ("bars_by_token", 1, [(0, 0, 0), (0, 1, 0)], "--"),
         ("padding_waste", 0, [(0, 0, 2), (0, 1, 4), (2, 0, 2), (4, 1, 0)], "--XX"),
         ("padding_waste", 1, [(0, 0, 3), (0, 1, 3), (3, 0, 0), (3, 1, 0)], "--XX"),
-        ("speed_bars", 0, [(0, 0, 1), (0, 1, 2.5)], "-X"),
-        ("speed_bars", 1, [(0, 0, 0.5), (0, 1, 1.5)], "-X"),
         ("inputs_compared", 1, [(89, 0, 4), (79, 1, 8)], "--"),
     ],
 )
@@ -452,7 +470,6 @@ LINES = {
     ("rivals_by_layer", 1): [[(0, 0.4), (1, 0.754)], [(0, 0.2), (1, 0.6)]],
     ("cosines_by_layer", 0): [[(0, 1), (1, 0.9)], [(0, 0.5), (1, 0.2)]],
     ("cosines_by_layer", 1): [[(0, 0), (1, 0.1)]],
-    ("speed_bars", 0): [[(1, 0), (1, 1)]],
     ("scores_by_layer", 0): [[(0, 0.1), (1, 0.5)], [(1, 0.5)]],
     ("scores_by_layer", 1): [[(0, 3), (1, 2)], [(0, 3)]],
     ("scores_by_probe", 0): [[(0.3, -0.12), (0.5, 0.88)], [(1, 0.12), (0, 1.12)]],
@@ -507,7 +524,7 @@ def test_series_differ_in_their_colour_and_in_their_marker_or_line(name):
             "padding_waste",
             ["as given:\n25% padding", "sorted:\n0% padding", "the first batch, end to end:\n2 rows without padding"],
         ),
-        ("speed_bars", ["MiniLM\n6 layers, 10 texts", "BERT, 1,000 texts"]),
+        ("speed_curves", ["MiniLM, float32", "MiniLM, bfloat16"]),
     ],
 )
 def test_each_panel_is_named(name, titles):
@@ -587,8 +604,7 @@ def test_the_legend_names_what_is_drawn(name, names):
         ("moves_by_token", 1, ["a", "b"], ["0", "1"]),
         ("bars_by_token", 0, None, ["a", "b"]),
         ("bars_by_token", 1, None, ["", ""]),
-        ("speed_bars", 0, None, ["encode", "embed, last layer"]),
-        ("speed_bars", 1, None, ["", ""]),
+        ("speed_curves", 0, ["10", "100"], None),
         ("scores_by_probe", 0, None, ["GloVe", "last"]),
         ("inputs_compared", 0, None, ["last", "sum"]),
         ("learning_curve", 0, ["1", "2"], None),
@@ -627,7 +643,6 @@ def test_numbers_on_an_axis_are_easy_to_read(name, axis, number, text):
         ("moves_by_token", 1, "0000"),
         ("padding_waste", 0, "ttpp"),
         ("padding_waste", 2, "abb"),
-        ("speed_bars", 0, "-e"),
     ],
 )
 def test_bars_of_one_kind_have_one_colour_and_of_two_kinds_two(name, panel, kinds):
@@ -639,7 +654,7 @@ def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
     downwards = """parameter_map token_boxes input_grid who_sees_whom whole_way word_pieces longest_match
         vocabulary_map
         stacked_shares values_per_layer cosine_heat_map windows_over_text ways_by_kind attention_table attention_heads
-        bars_by_token padding_waste speed_bars scores_by_probe inputs_compared ledger_tiles"""
+        bars_by_token padding_waste scores_by_probe inputs_compared ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()
 
 
@@ -712,6 +727,11 @@ def test_legends_have_the_colours_of_the_cells_and_bars():
     shades = [patch.get_facecolor() for patch in axes.get_legend().get_patches()]
     assert faces(axes) == [shades[part] for part in (0, 1, 3, 2, 4)]
     assert len(set(shades)) == 5
+
+
+def test_the_number_in_a_hatched_part_stands_on_a_plain_ground():
+    (axes,) = panels("stacked_shares")
+    assert [text.get_text() for text in axes.texts if text.get_bbox_patch()] == ["15"]
 
 
 def test_bars_side_by_side_are_as_high_as_the_counts_and_stand_around_their_number():
@@ -980,7 +1000,6 @@ def test_attention_heads_say_which_way_the_tokens_look_and_hide_places_without_a
     ("name", "values"),
     [
         ("bars_by_token", [["0.250", "0.750"], ["0.000", "0.000"]]),
-        ("speed_bars", [["1.00", "2.50"], ["0.50", "1.50"]]),
     ],
 )
 def test_bars_have_their_value_at_their_end_and_room_for_it(name, values):
@@ -1011,24 +1030,39 @@ def test_cosines_by_layer_give_a_series_the_same_look_in_every_panel_and_all_a_p
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["x", "y"]
 
 
-def test_speed_runs_keeps_the_runs_on_mixed_texts_with_the_most_threads():
-    assert plots.speed_runs({"comparisons": COMPARISONS}) == [COMPARISONS[1], COMPARISONS[4]]
+def test_speed_curves_draw_the_median_and_the_range_of_the_rounds_over_the_number_of_texts():
+    full, half = panels("speed_curves")
+    curves = [[points(bars.lines[0]) for bars in axes.containers] for axes in (full, half)]
+    assert curves == [[[(10, 2.5), (100, 2)], [(10, 1.75), (100, 2)]], [[(10, 1.25), (100, 0.75)]]]
+    (ranges,) = half.containers[0].lines[2]
+    assert [rounded(bar[:, 1]) for bar in ranges.get_segments()] == [(1, 1.5), (0.5, 1)]
+    one, other = (bars.lines[0] for bars in full.containers)
+    assert one.get_color() != other.get_color()
+    assert (one.get_marker(), one.get_linestyle()) != (other.get_marker(), other.get_linestyle())
 
 
-def test_speed_bars_put_the_gain_at_the_same_vectors_into_the_title_and_colour_embed():
-    first, _ = panels("speed_bars")
-    assert first.figure.get_suptitle() == "embed, same vectors: 1.5 to 2.5 times as fast"
-    assert len(set(faces(first))) == 2
-    assert first.figure.get_supxlabel().endswith(", texts of mixed length, 4 threads")
+def test_speed_curves_count_in_the_title_where_embed_is_ahead():
+    assert panels("speed_curves")[0].figure.get_suptitle() == "embed is ahead in 1 of 4 comparisons"
 
 
-def test_speed_bars_have_one_scale_in_all_panels():
-    assert len({axes.get_xlim() for axes in panels("speed_bars")}) == 1
+def test_speed_words_call_a_way_ahead_that_was_faster_in_every_round():
+    assert plots.speed_words({"comparisons": COMPARISONS}) == [
+        "- MiniLM, 6 layers, float32. 10 texts: embed is ahead (2.50, OpenVINO, sorted 1.75); "
+        "100 texts: embed (2.00) and OpenVINO, sorted (2.00) are not told apart.",
+        "- MiniLM, 6 layers, bfloat16. 10 texts: embed (1.25) and sentence-transformers (1.00) are not told apart; "
+        "100 texts: sentence-transformers (1.00) and embed (0.75) are not told apart.",
+    ]
 
 
-def test_speed_bars_hide_the_panel_that_is_left_over():
-    results = {"comparisons": [*COMPARISONS, MIXED | {"threads": 4, "n_texts": 99}]}
-    assert [axes.get_visible() for axes in drawn("speed_bars", results=results).axes] == [True, True, True, False]
+def test_gpu_words_take_the_best_setting_of_the_other_library():
+    assert plots.gpu_words(GPU) == [
+        "On a GPU (a GPU), texts a second, tokenizing included:",
+        "",
+        "- MiniLM, float32: embed 3,000; sentence-transformers at its best setting here (batches of 256) 2,000, "
+        "so embed is 1.5 times as fast.",
+        "- MiniLM, bfloat16: embed 10,000; sentence-transformers at its best setting here (batches of 256) 4,000, "
+        "so embed is 2.5 times as fast.",
+    ]
 
 
 def test_ledger_tiles_have_the_look_of_their_verdict():

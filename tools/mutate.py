@@ -83,6 +83,8 @@ MUTATIONS = [
         ("MAX_LINES = 20", "MAX_LINES = 21", "every_rule_is_checked"),
         ('"raises-exception", ', "", "every_rule_is_checked"),
         ("if len(parameters) != 1 or", "if not parameters or", "every_rule_is_checked"),
+        ('after.get("data") != {"text/html": in_words(alt)}', '"data" not in after', "every_rule_is_checked"),
+        ("pairwise([*cell.outputs, {}])", "pairwise(cell.outputs)", "every_rule_is_checked"),
     ),
     *changes(
         "bertutil/course/exercises/__init__.py",
@@ -94,10 +96,38 @@ MUTATIONS = [
             "answers_that_are_all_zero_are_no_rounding",
         ),
         ("abs_tol=1e-4)", "abs_tol=1e-3)", "more_than_rounding_errors_is_wrong"),
+        (
+            '"text/plain": verdict}',
+            '"text/plain": f"{sign} {verdict}"}',
+            "a_verdict_is_shown_in_its_own_words_with_a_sign_before_them",
+        ),
+        ("html.escape(verdict)", "verdict", "a_verdict_is_shown_in_its_own_words_with_a_sign_before_them"),
+        ("shell = get_ipython()", "shell = get_ipython", "outside_a_notebook_check_prints_the_verdict"),
+        ("if shell is None:", "if True:", "in_a_notebook_check_displays_the_verdict"),
         ("rel_tol=1e-6", "rel_tol=1e-5", "more_than_rounding_errors_is_wrong"),
         ("atol=1e-4):", "atol=1e-3):", "a_tensor_is_right_or_a_known_slip_within_rounding_errors"),
         ("if abs(value) < 1:", "if False:", "a_share_that_is_given_as_1_or_0_is_no_rounding"),
         ("len(a) == len(b) and all(", "all(", "a_function_that_writes_into_what_it_is_given_is_told_so"),
+    ),
+    *changes(
+        "bertutil/course/predict.py",
+        "tests/test_predict.py",
+        ('not cell["id"].startswith("exercise-")', "True", "an_exercise_asks_for_no_guess"),
+        (
+            "end < len(old) and",
+            "end == i + 1 and",
+            "a_guess_stands_before_the_result_and_its_mark_below_all_of_it",
+        ),
+        (
+            "isinstance(right, bool)",
+            "right is not ...",
+            "what_is_neither_true_nor_false_does_not_count",
+        ),
+        (
+            "if number not in self._right]",
+            "if number in self._right]",
+            "the_score_counts_what_is_marked_and_names_the_others",
+        ),
     ),
     *changes(
         "bertutil/course/workshop.py",

@@ -11,12 +11,15 @@ import json
 import os
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
+
+from bertutil.course.plots.common import in_words
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 METADATA = {
@@ -65,14 +68,18 @@ def problems(path: Path) -> list[str]:
             found.append(f"code cell {number} has {lines} lines; {MAX_LINES} are allowed")
         if UNCHECKED & {*cell.metadata.get("tags", [])} or "NBVAL_" in cell.source:
             found.append(f"code cell {number} escapes the check; the one way is the tag nbval-ignore-output")
-        for output in cell.outputs:
+        for output, after in pairwise([*cell.outputs, {}]):
             data = output.get("data", {})
             for text in [output.get("text", ""), *(data[kind] for kind in data if kind.startswith("text/"))]:
                 if match := MACHINE.search(text):
                     found.append(f"code cell {number} prints what differs between machines: {match[0]}")
             for kind in data:
-                if kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt", "").strip():
-                    found.append(f"code cell {number} shows a figure without alternative text")
+                if kind.startswith("image/"):
+                    alt = output.metadata.get(kind, {}).get("alt", "")
+                    if not alt.strip():
+                        found.append(f"code cell {number} shows a figure without alternative text")
+                    elif after.get("data") != {"text/html": in_words(alt)}:
+                        found.append(f"code cell {number} does not say its figure in words: use plots.show")
     return found
 
 

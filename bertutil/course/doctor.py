@@ -463,7 +463,9 @@ def _private(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Run the command line; 0 where all is well, 1 where there is a problem."""
     parser = argparse.ArgumentParser(
-        prog="python -m bertutil doctor", description="Is everything here that the chapters need?"
+        prog="bertutil doctor",
+        description="Is everything here that the chapters need?",
+        epilog="example: bertutil doctor bert-base-uncased",
     )
     parser.add_argument(
         "model", nargs="?", metavar="MODEL", help="a folder or a hub id: what is in it, and what goes wrong with it?"

@@ -172,8 +172,7 @@ def run(path: Path) -> int:
     for cell in notebook.cells:
         heading = re.match(r"## Exercise (\d+\.\d+)", cell.source) or heading
         if cell.id.endswith("-stub") and heading:
-            said = "".join(output.get("text", "") for output in cell.outputs)  # a line may come in parts
-            print(f"exercise {heading[1]}:", said.strip())
+            print(f"exercise {heading[1]}:", said(cell).strip())
     seconds = time.monotonic() - start
     if trouble:
         at = next((cell.id for cell in notebook.cells if _has_error(cell)), "?")
@@ -181,6 +180,15 @@ def run(path: Path) -> int:
         return 1
     print(f"{path.name} ran to its end in {seconds:.0f} s. The file is as it was")
     return 0
+
+
+def said(cell: Any) -> str:
+    """Return what a cell has printed, and the text of what it shows."""
+    parts = []  # of lines, too
+    for output in cell.outputs:
+        plain = output.get("data", {}).get("text/plain")
+        parts.append(output.get("text", "") if plain is None else f"{plain}\n")
+    return "".join(parts)
 
 
 def _has_error(cell: Any) -> bool:

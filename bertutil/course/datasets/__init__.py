@@ -8,7 +8,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -185,9 +185,9 @@ def entities(part: str) -> list[Tagged]:
     return [Tagged(*column) for column in columns]
 
 
-def benchmark() -> dict[str, Any]:
-    """The last results of benchmarks/run.py, with the machine they were measured on (chapter 13)."""
-    return dict(json.loads(_text("benchmark.json")))
+def benchmark(device: Literal["cpu", "gpu"] = "cpu") -> dict[str, Any]:
+    """The last results of benchmarks/run.py or gpu.py, with the machine they were measured on (chapter 13)."""
+    return dict(json.loads(_text({"cpu": "benchmark.json", "gpu": "benchmark_gpu.json"}[device])))
 
 
 def _text(name: str) -> str:

@@ -5,12 +5,14 @@ A chapter's exercises stand in a module of its number, for instance `from bertut
 
 import copy
 import dis
+import html
 import math
 import operator
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -33,6 +35,11 @@ TENSOR = "tensor that it is given; work on a copy: x.clone()"
 SECONDS = 10.0  # for a check; that of the slowest right answer takes less than one
 MOST = 1_000_000  # numbers, characters or items in an answer; no right one has a tenth of them
 LONGEST = 1_500  # characters of a verdict
+LOOKS = {  # how a verdict begins -> its sign and colour; Okabe and Ito's, seen on light and on dark pages
+    "Right.": ("✓", "#009E73"),
+    "Not right yet": ("✗", "#D55E00"),
+    "Not tried yet.": ("…", "#7A7A7A"),
+}
 
 
 class NotTried(Exception):
@@ -93,9 +100,9 @@ class Exercise:
             return f"Not right yet: it was stopped after {SECONDS:.0f} seconds; is there a loop that never ends?"
 
     def check(self, answer: Any = None) -> None:
-        """Print the verdict on an answer. In a folder that `bertutil learn` has made, a right one is remembered."""
+        """Show the verdict on an answer. In a folder that `bertutil learn` has made, a right one is remembered."""
         verdict = self.verdict(answer)
-        print(verdict)
+        _show(verdict)
         if verdict == "Right." and (trouble := progress.remember(self.id)):
             print(f"(It could not be noted as right: {trouble})")
 
@@ -104,6 +111,29 @@ class Exercise:
         step = min(max(step, 1), len(self._hints))
         more = f" (hint({step + 1}) says more)" if step < len(self._hints) else ""
         print(f"Hint {step} of {len(self._hints)}: {self._hints[step - 1]}{more}")
+
+
+def shown(verdict: str) -> dict[str, str]:
+    """Return a verdict as a notebook shows it: its words alone as text/plain, with a sign and a colour as HTML."""
+    sign, colour = next(look for begin, look in LOOKS.items() if verdict.startswith(begin))
+    box = f"border-left: 4px solid {colour}; padding: 0.2em 0.8em; white-space: pre-wrap; overflow-wrap: anywhere"
+    mark = f'<span style="color: {colour}; font-size: 1.2em; font-weight: bold">{sign}</span>'
+    words = f'<div class="verdict" style="{box}">{mark} {html.escape(verdict)}</div>'
+    return {"text/html": words, "text/plain": verdict}
+
+
+def _show(verdict: str) -> None:
+    shell = None
+    with suppress(ImportError):
+        from IPython import get_ipython
+
+        shell = get_ipython()
+    if shell is None:
+        print(verdict)
+    else:
+        from IPython.display import display
+
+        display(shown(verdict), raw=True)  # type: ignore[no-untyped-call]
 
 
 def call(function: Any, *arguments: Any) -> Any:

@@ -106,6 +106,9 @@ def _judge_reciprocal_rank(function: Any) -> None:
     compare(answers, expected, slips, ["scores of 4 queries", "scores of 5 queries", "scores of 3 queries"])
 
 
+HALF = "A comparison of equal cosines counts one half"
+
+
 def _judge_share_in_order(function: Any) -> None:
     answers, expected, cases = [], [], []
     slips: dict[str, list[float]] = {}
@@ -125,15 +128,30 @@ def _judge_share_in_order(function: Any) -> None:
         points = above + equal / 2
         expected.append(float(points.mean()))
         cases.append(f"{n} and {m} cosines")
+        mixed: dict[str, Tensor] = {}  # what can go wrong together with the equal ones
+        for share, more in (points, ""), (above, f". {HALF}"), (above + equal, f". {HALF}, too"):
+            mixed |= {
+                f"this is the other way round: count where the pair that is alike has the higher cosine{more}": (
+                    1 - share.mean()
+                ),
+                f"this is a number of comparisons; divide it by how many there are{more}": share.sum(),
+                f"you divide by len(alike) alone; there are len(alike) * len(unlike) comparisons{more}": (
+                    share.sum() / n
+                ),
+                f"you divide by len(unlike) alone; there are len(alike) * len(unlike) comparisons{more}": (
+                    share.sum() / m
+                ),
+                f"there are len(alike) TIMES len(unlike) comparisons, not their sum{more}": share.sum() / (n + m),
+                f"you take away the share that is not in order; return the share that is{more}": 2 * share.mean() - 1,
+            }
         for reason, value in {
-            "a comparison of equal cosines counts one half": above.mean(),
+            **mixed,
+            HALF: above.mean(),
+            "equal cosines are left out here, also where you count the comparisons; each of them counts one half": (
+                above.sum() / (equal == 0).sum()
+            ),
             "equal cosines count as right here; such a comparison counts one half": (above + equal).mean(),
             "equal cosines take a half away here; they add a half": (above - equal / 2).mean(),
-            "this is the other way round: count where the pair that is alike has the higher cosine": 1
-            - points.mean(),
-            "this is a number of comparisons; divide it by how many there are": points.sum(),
-            "divide by the number of comparisons, len(alike) * len(unlike)": points.sum() / n,
-            "there are len(alike) TIMES len(unlike) comparisons, not their sum": points.sum() / (n + m),
             "this is a difference of means: a value, not a ranking": alike.mean() - unlike.mean(),
             "this uses a threshold of 0.5; compare the cosines with each other": (
                 ((alike > 0.5).sum() + (unlike <= 0.5).sum()) / (n + m)
@@ -144,14 +162,26 @@ def _judge_share_in_order(function: Any) -> None:
             "each cosine is compared with the mean of the others; compare it with each one of them": (
                 (alike > unlike.mean()).double().mean()
             ),
+            "the mean of the cosines that are alike is compared; compare each one of them": (
+                (alike.mean() > unlike).double().mean()
+            ),
+            "the two means are compared, which is one comparison; compare each cosine with each": (
+                alike.mean() > unlike.mean()
+            ).double(),
             "this asks which are higher than ALL of the others; count single comparisons": (
                 above.all(dim=1).double().mean()
             ),
             "this asks which are higher than ANY of the others; count single comparisons": (
                 above.any(dim=1).double().mean()
             ),
+            "this asks which of the others are lower than ALL that are alike; count single comparisons": (
+                above.all(dim=0).double().mean()
+            ),
             "each number is compared with one partner only; compare each one with all of the others": (
                 (alike[:k] > unlike[:k]).double().mean()
+            ),
+            "both are sorted first, and each number is compared with one partner only; compare each with all": (
+                (alike.sort().values[:k] > unlike.sort().values[:k]).double().mean()
             ),
         }.items():
             slips.setdefault(reason, []).append(float(value))

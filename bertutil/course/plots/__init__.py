@@ -13,7 +13,7 @@ from bertutil.course.plots.attention import (
 from bertutil.course.plots.common import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, STYLE, show
 from bertutil.course.plots.context import cosines_by_layer, rivals_by_layer, senses_by_layer, strays
 from bertutil.course.plots.ledger import ledger_tiles
-from bertutil.course.plots.many_texts import padding_waste, speed_bars, speed_runs
+from bertutil.course.plots.many_texts import gpu_words, padding_waste, speed_curves, speed_words
 from bertutil.course.plots.pooling import (
     cosine_heat_map,
     layers_taken,
@@ -77,6 +77,7 @@ __all__ = [
     "cosines_by_layer",
     "feature_histogram",
     "found_within",
+    "gpu_words",
     "heads_by_effect",
     "input_grid",
     "inputs_compared",
@@ -98,8 +99,8 @@ __all__ = [
     "senses_by_layer",
     "show",
     "side_by_side_bars",
-    "speed_bars",
-    "speed_runs",
+    "speed_curves",
+    "speed_words",
     "spread",
     "stacked_shares",
     "state_boxes",

@@ -1,6 +1,7 @@
 """What every figure needs: colours, a style, empty axes, a look for each item, and show() to put it on the page."""
 
 import base64
+import html
 from collections.abc import Collection, Iterator, Sequence
 from io import BytesIO
 from typing import Any
@@ -33,11 +34,14 @@ STYLE: Any = {
     "figure.dpi": 110,
 }
 
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # one, transparent
+
 
 def show(figure: Figure, alt: str) -> None:
     """Display a figure as a picture with alternative text, for those who cannot see it.
 
     `alt` says what is drawn and what it shows, with the numbers computed. Raises ValueError where it is empty.
+    JupyterLab does not hand a picture's alternative text on to the page, so an output of its own says it once more.
     """
     if not alt.strip():
         raise ValueError("every figure needs alternative text: what is drawn, and what it shows")
@@ -48,6 +52,16 @@ def show(figure: Figure, alt: str) -> None:
         metadata={"image/png": {"alt": alt}},
         raw=True,
     )
+    # no text/plain: where no HTML is shown, that of the picture has said it
+    display({"text/html": in_words(alt)}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def in_words(alt: str) -> str:
+    """Return HTML that only a screen reader notices: an image of one transparent pixel that is called `alt`.
+
+    Without a style, which a page may not let through: JupyterLab keeps it in notebooks that are not trusted, too.
+    """
+    return f'<img class="figure-in-words" src="{PIXEL}" alt="{html.escape(alt)}" width="1" height="1">'
 
 
 def empty_axes(width: float = 8, height: float = 3.5, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -1,12 +1,13 @@
 """Chapter 13: batches in memory, and speed."""
 
 import math
-from typing import Any
+import statistics
+from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from bertutil.course.plots.common import BLUE, GREY, ORANGE, SKY, STYLE, empty_axes, paired
+from bertutil.course.plots.common import BLUE, GREEN, GREY, ORANGE, SKY, STYLE, empty_axes, paired
 
 
 @rc_context(STYLE)
@@ -46,39 +47,118 @@ def padding_waste(batches: dict[str, list[int]], *, budget: int) -> Figure:
     return figure
 
 
-def speed_runs(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of datasets.benchmark(), the comparisons on texts of mixed length, with the most threads."""
-    mixed = [run for run in results["comparisons"] if run["texts"] == "mixed"]
-    threads = max(run["threads"] for run in mixed)
-    return [run for run in mixed if run["threads"] == threads]
+# Ways to the same vectors, as benchmarks/run.py calls them, each with a look of its own
+LOOKS = {
+    "embed": (BLUE, "o", "-"),
+    "OpenVINO, sorted": (ORANGE, "s", "--"),
+    "ONNX Runtime, sorted": (GREEN, "^", ":"),
+}
+UNIT, HALF = "sentence-transformers", ", bfloat16"
+
+
+class Speed(NamedTuple):
+    """One run of the benchmark in one precision: ways to the same vectors, and how fast each was in each round."""
+
+    model: str
+    precision: str
+    n_texts: int
+    ways: dict[str, list[float]]
+
+    def leader(self) -> str:
+        """The way that is fastest in the median, with the next behind it, or with those it is not told apart from.
+
+        Told apart: faster in every round.
+        """
+        median = {way: statistics.median(rounds) for way, rounds in self.ways.items()}
+        first, *others = sorted(median, key=lambda way: -median[way])
+        level = [
+            way for way in others if not all(a > b for a, b in zip(self.ways[first], self.ways[way], strict=True))
+        ]
+        if level:
+            ways = " and ".join(f"{way} ({median[way]:.2f})" for way in [first, *level])
+            return f"{ways} are not told apart"
+        return f"{first} is ahead ({median[first]:.2f}, {others[0]} {median[others[0]]:.2f})"
+
+
+def _speeds(results: dict[str, Any]) -> list[Speed]:
+    """The runs of datasets.benchmark() on texts of mixed length, each in both precisions."""
+    found = []
+    for run in results["comparisons"]:
+        if run["texts"] == "mixed":
+            one = [1.0] * run["rounds"]
+            for precision, end in (("float32", ""), ("bfloat16", HALF)):
+                ways = {UNIT: one} | {way: run["speed"][way + end] for way in LOOKS if way + end in run["speed"]}
+                found.append(Speed(run["model"], precision, run["n_texts"], ways))
+    return found
+
+
+def speed_words(results: dict[str, Any]) -> list[str]:
+    """Which way is ahead with how many texts, a line in Markdown for each model and precision.
+
+    The numbers are times as fast as sentence-transformers in the same precision.
+    """
+    lines: dict[tuple[str, str], list[str]] = {}
+    for run in _speeds(results):
+        lines.setdefault((run.model, run.precision), []).append(f"{run.n_texts:,} texts: {run.leader()}")
+    return [f"- {model}, {precision}. {'; '.join(said)}." for (model, precision), said in lines.items()]
 
 
 @rc_context(STYLE)
-def speed_bars(results: dict[str, Any]) -> Figure:
-    """How many times as fast as sentence-transformers each way is: speed_runs(), a panel each."""
-    runs = speed_runs(results)
-    rows = math.ceil(len(runs) / 2)
-    figure, axes = empty_axes(height=3.3 * rows + 0.3, rows=rows, columns=2)
-    gains = sorted(run["speed"]["embed, last layer"] for run in runs)
-    title = f"embed, same vectors: {gains[0]:.1f} to {gains[-1]:.1f} times as fast"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    for ax in axes[len(runs) :]:
+def speed_curves(results: dict[str, Any]) -> Figure:
+    """How many times as fast as sentence-transformers in the same precision each way is, over the number of texts.
+
+    A panel for each model and precision; the bars are the lowest and the highest of the rounds.
+    """
+    panels: dict[tuple[str, str], list[Speed]] = {}
+    for run in _speeds(results):
+        panels.setdefault((run.model, run.precision), []).append(run)
+    figure, axes = empty_axes(
+        height=2.9 * math.ceil(len(panels) / 2) + 0.5, rows=math.ceil(len(panels) / 2), columns=2
+    )
+    for ax in axes[len(panels) :]:
         ax.set_visible(False)
-    for i, (ax, run) in enumerate(zip(axes, runs, strict=False)):
-        names, values = list(run["speed"]), list(run["speed"].values())
-        bars = ax.barh(names, values, color=[BLUE if name.startswith("embed") else "#BBBBBB" for name in names])
-        for bar, name in zip(bars, names, strict=True):
-            bar.set_hatch("///" if name.startswith("embed") else "")
-            bar.set_edgecolor("white")
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=4, fontsize=9, bbox=box)
-        ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
-        ax.set(xlim=(0, 1.18 * max(max(each["speed"].values()) for each in runs)))
-        ax.invert_yaxis()
-        ax.set_title(f"{run['model'].replace(', ', chr(10))}, {run['n_texts']:,} texts", fontsize=10)
-        if i % 2:
-            ax.set_yticklabels([])
-    threads = f"{runs[0]['threads']} thread{'s' * (runs[0]['threads'] > 1)}"
-    label = f"times as fast as sentence-transformers, texts of mixed length, {threads}"
-    figure.supxlabel(label, fontsize=10)
+    for ((model, precision), runs), ax in zip(panels.items(), axes, strict=False):
+        numbers = [run.n_texts for run in runs]
+        for way, (colour, marker, line) in LOOKS.items():
+            if all(way in run.ways for run in runs):
+                medians = [statistics.median(run.ways[way]) for run in runs]
+                low = [m - min(run.ways[way]) for m, run in zip(medians, runs, strict=True)]
+                high = [max(run.ways[way]) - m for m, run in zip(medians, runs, strict=True)]
+                ax.errorbar(
+                    numbers, medians, [low, high], color=colour, marker=marker, linestyle=line, label=way, capsize=3
+                )
+        ax.axhline(1, color=GREY, linewidth=1)
+        ax.annotate(UNIT, (numbers[0], 1), (0, -11), textcoords="offset points", fontsize=8, color="#555555")
+        ax.set(xscale="log", ylim=(0.8, None), title=f"{model.partition(',')[0]}, {precision}")
+        ax.set_xticks(numbers, [f"{n:,}" for n in numbers])
+        ax.minorticks_off()
+        ax.margins(x=0.12)
+    axes[0].legend(frameon=False, fontsize=9)
+    ahead = sum(run.leader().startswith("embed is ahead") for run in _speeds(results))
+    figure.suptitle(
+        f"embed is ahead in {ahead} of {len(_speeds(results))} comparisons",
+        x=0.01,
+        ha="left",
+        fontsize=11,
+        fontweight="bold",
+    )
+    figure.supxlabel("number of texts", fontsize=10)
+    figure.supylabel("times as fast, same precision", fontsize=10)
     return figure
+
+
+def gpu_words(results: dict[str, Any]) -> list[str]:
+    """What was measured on a GPU, in Markdown."""
+    lines = [f"On a GPU ({results['machine']}), texts a second, tokenizing included:", ""]
+    for run in results["comparisons"]:
+        rates = run["texts_per_second"]
+        for precision in ("float32", "bfloat16"):
+            theirs = {way: rate for way, rate in rates.items() if way.startswith(UNIT) and way.endswith(precision)}
+            best = max(theirs, key=lambda way: theirs[way])
+            ours = rates[f"embed, {precision}"]
+            lines.append(
+                f"- {run['model']}, {precision}: embed {ours:,.0f}; {UNIT} at its best setting here "
+                f"({best.removeprefix(UNIT).removesuffix(precision).strip(', ')}) {theirs[best]:,.0f}, so embed is "
+                f"{ours / theirs[best]:.1f} times as fast."
+            )
+    return lines
