@@ -55,6 +55,7 @@ from bertutil.course.plots.vocabulary import (
     vocabulary_map,
     word_pieces,
 )
+from bertutil.course.plots.work import lines_over_size, recall_time_size
 
 __all__ = [
     "BLUE",
@@ -87,12 +88,14 @@ __all__ = [
     "learning_curve",
     "ledger_tiles",
     "lines_by_padding",
+    "lines_over_size",
     "lines_per_layer",
     "longest_match",
     "moves_by_token",
     "padding_waste",
     "parameter_map",
     "pooling_paths",
+    "recall_time_size",
     "rivals_by_layer",
     "score_maps",
     "scores_by_layer",
