@@ -96,6 +96,8 @@ async function drawStep3(rows) {
   const example = about.examples.find(isExample);
   const isWhole = example && (!changed || (example.change === state.change && example.from === state.from && example.to === state.to));
   if (model.ready) {
+    // what does not hang on the change is there already
+    if (shown && sameText(shown.key, key)) show(rows, { ...shown.results, moves: null, betweenChanged: null }, false);
     timer = setTimeout(() => run(rows, changed, key), shown && sameText(shown.key, key) ? 0 : PAUSE);
     return;
   }
@@ -133,13 +135,13 @@ async function run(rows, changed, key) {
   byId("states").removeAttribute("aria-busy");
 }
 
-/** @param {any[]} rows @param {import("./numbers.js").Results} results */
-function show(rows, results) {
+/** @param {any[]} rows @param {import("./numbers.js").Results} results @param {boolean} [whole]  nothing is awaited */
+function show(rows, results, whole = true) {
   byId("needs-model").hidden = true;
   byId("states").hidden = false;
   if (model.ready) byId("change-needs").hidden = true;
   drawStates({ state, about, rows, update }, results);
-  byId("states").dataset.by = model.ready ? "model" : "example"; // whose numbers they are
+  byId("states").dataset.by = whole ? (model.ready ? "model" : "example") : ""; // whose numbers they are
   drawNearest(rows);
 }
 

@@ -106,12 +106,13 @@ function drawChange({ state, rows, about }, results, pieces) {
     const { place } = locate(rows, state.from);
     const plain = between.map((layer) => layer[place]);
     const now = betweenChanged ? betweenChanged.map((layer) => layer[place]) : plain;
-    const [piece, last] = [say("piece_quoted", { piece: rows[0].pieces[place].text }), about.layers];
-    const values = { piece, last, plain: plain[last].toFixed(3), now: now[last].toFixed(3) };
+    const [piece, other] = rows.map((row) => say("piece_quoted", { piece: row.pieces[place].text }));
+    const last = about.layers;
+    const values = { piece, other, last, plain: plain[last].toFixed(3), now: now[last].toFixed(3) };
     byId("between-title").textContent = say(betweenChanged ? "between_changed" : "between_plain", values);
     curve(byId("between"), {
       main: now, dashed: betweenChanged ? [{ values: plain, text: say("nothing_changed") }] : [], low: 0,
-      high: Math.max(0.4, ...plain, ...now), layer: state.layer, axis: say("axis_layer"), unit: say("axis_move"),
+      high: 0.4 * Math.ceil(Math.max(0.1, ...plain, ...now) / 0.4), layer: state.layer, axis: say("axis_layer"), unit: say("axis_move"),
       describe: say("between_describe", { ...values, values: now.map((value) => value.toFixed(3)).join(", ") }),
     });
   }
