@@ -22,7 +22,7 @@ from bertutil.course import plots
 from bertutil.course.ledger.rules import VERDICTS
 from tests.browser import launched
 
-for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline"):
+for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline", "sphinx_copybutton", "sphinxext"):
     if not find_spec(needed):
         pytest.skip(f"needs {needed}: pip install -e .[docs]", allow_module_level=True)
 bs4 = pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")

@@ -58,6 +58,10 @@ def test_the_command_runs_a_chapter_and_stores_its_figures(tiny, tiny_folder, tm
     cells[0].metadata["tags"] = ["parameters"]
     with_figures = "import bertutil\nfigures = {'layers': bertutil.load(MODEL).n_layers}"
     cells[1].update(id="key-figures", source=with_figures)
+    lines = "C01 holds: the first.\\nC02 does not hold: this: too."
+    ledger = nbformat.v4.new_code_cell(f"display({{'text/plain': '{lines}'}}, raw=True)")
+    ledger["id"] = "ledger-table"
+    cells.append(ledger)
     chapter, silent = tmp_path / "07_context.ipynb", tmp_path / "08_silent.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), chapter)
     nbformat.write(nbformat.v4.new_notebook(cells=cells[:1]), silent)
@@ -66,6 +70,7 @@ def test_the_command_runs_a_chapter_and_stores_its_figures(tiny, tiny_folder, tm
     assert command.main([str(model), str(chapter), str(silent), "--into", str(tmp_path / "columns")]) == 0
     stored = json.loads((tmp_path / "columns" / "little.json").read_text())
     assert stored["figures"] == {"context": {"layers": 3}}
+    assert stored["verdicts"] == {"C01": "holds", "C02": "does not hold"}
     assert stored["digest"] == checkpoint_digest(tiny)
     assert stored["versions"].keys() >= {"python", "torch", "transformers"}
     assert capsys.readouterr().out == "little.json: context\n"

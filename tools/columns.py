@@ -1,8 +1,8 @@
 """Store the key figures of all chapters for a checkpoint: `python tools/columns.py bert-base-uncased`.
 
 Each chapter that has a cell with the id `key-figures` is run through papermill with that checkpoint, in a copy whose
-last cell prints that cell's `figures`. They go, with the checkpoint's digest, the versions and the date, into
-bertutil/course/datasets/columns/NAME.json, where bertutil/course/columns.py finds them.
+last cell prints that cell's `figures`. They go, with the ledger's verdicts, the checkpoint's digest, the versions and
+the date, into bertutil/course/datasets/columns/NAME.json, where bertutil/course/columns.py and the book find them.
 """
 
 import argparse
@@ -27,8 +27,8 @@ KERNEL = {"kernel_name": "python3", "language": "python", "progress_bar": False}
 PACKAGES = ("bertutil", "torch", "transformers", "numpy", "scikit-learn")
 
 
-def figures_of(notebook: Path, model: str) -> dict[str, float] | None:
-    """Run a chapter with a checkpoint and return its key figures; None where it has none."""
+def run(notebook: Path, model: str) -> nbformat.NotebookNode | None:
+    """Run a chapter with a checkpoint; its last cell prints its key figures. None where it has none."""
     chapter = nbformat.read(notebook, as_version=4)
     if "key-figures" not in [cell.get("id") for cell in chapter.cells]:
         return None
@@ -38,18 +38,25 @@ def figures_of(notebook: Path, model: str) -> dict[str, float] | None:
         copy, made = Path(folder, notebook.name), Path(folder, "made.ipynb")
         nbformat.write(chapter, copy)
         papermill.execute_notebook(copy, made, {"MODEL": model}, cwd=notebook.parent, **KERNEL)
-        printed = nbformat.read(made, as_version=4).cells[-1].outputs[0].text
-    return dict(json.loads(printed))
+        return nbformat.read(made, as_version=4)
+
+
+def verdicts(made: nbformat.NotebookNode) -> dict[str, str]:
+    """The verdict on each claim, by its id, as the cell `ledger-table` of a chapter prints them; none without it."""
+    printed = [cell.outputs[0].data["text/plain"] for cell in made.cells if cell.get("id") == "ledger-table"]
+    return {line[:3]: line[4:].partition(":")[0] for text in printed for line in text.splitlines()}
 
 
 def column(model: str, notebooks: list[Path]) -> dict[str, object]:
     """Return what is stored for a checkpoint: its figures by chapter, and what they were computed with."""
-    found = {notebook.stem[3:]: figures_of(notebook, model) for notebook in notebooks}
+    made = {notebook.stem[3:]: run(notebook, model) for notebook in notebooks}
+    found = {chapter: each for chapter, each in made.items() if each is not None}
     return {
         "digest": checkpoint_digest(load(model)),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "date": datetime.now(UTC).date().isoformat(),
-        "figures": {chapter: figures for chapter, figures in found.items() if figures is not None},
+        "figures": {chapter: json.loads(each.cells[-1].outputs[0].text) for chapter, each in found.items()},
+        "verdicts": {id: verdict for each in found.values() for id, verdict in verdicts(each).items()},
     }
 
 
