@@ -8,6 +8,7 @@ from typing import Any
 
 from docutils import nodes
 from myst_nb.core.render import NbElementRenderer
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parent.parent
@@ -96,14 +97,14 @@ def render_html_but_words_of_figures(self: NbElementRenderer, data: object) -> l
     return [] if 'class="figure-in-words"' in data.string else render_text_html(self, data)
 
 
-def link_to_repository(app: Sphinx, env: object, node: nodes.Element, content: nodes.Element) -> nodes.Element | None:
-    """A link to a file that is no page of the book leads to the repository."""
-    folder = Path(node.get("refdoc", "")).parent
-    file = (ROOT / folder / node["reftarget"]).resolve()
-    if node["reftype"] != "myst" or not file.exists() or not file.is_relative_to(ROOT):
-        return None
-    address = f"{REPOSITORY}/blob/{REF}/{file.relative_to(ROOT).as_posix()}"
-    return nodes.reference("", "", content, refuri=address, internal=False)
+def link_to_repository(app: Sphinx, doctree: nodes.document) -> None:
+    """A link to a file that is no page of the book leads to the repository; MyST itself would only warn of it."""
+    for node in list(doctree.findall(pending_xref)):
+        file = (ROOT / Path(node.get("refdoc", "")).parent / node["reftarget"]).resolve()
+        own = node["reftype"] == "myst" and node["refdomain"] != "doc"
+        if own and file.is_file() and file.is_relative_to(ROOT):
+            address = f"{REPOSITORY}/blob/{REF}/{file.relative_to(ROOT).as_posix()}"
+            node.replace_self(nodes.reference("", "", *node.children, refuri=address, internal=False))
 
 
 def make_accessible(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
@@ -129,7 +130,7 @@ def setup(app: Sphinx) -> None:
     """Hook the functions above into the build."""
     NbElementRenderer.render_image = render_image_with_alt
     NbElementRenderer.render_text_html = render_html_but_words_of_figures
-    app.connect("missing-reference", link_to_repository)
+    app.connect("doctree-read", link_to_repository)
     app.connect("html-page-context", make_accessible)
     app.connect("html-page-context", describe, priority=400)
     app.connect("html-page-context", edit_where_it_stands, priority=400)
