@@ -25,7 +25,7 @@ exclude_patterns = ["_*.md"]  # parts that other pages include
 smartquotes = False  # quotation marks are as in the notebooks; in the reference they belong to code
 
 nb_execution_mode = "off"  # the committed outputs, which the tests compare with what the code gives
-nb_code_prompt_show = nb_code_prompt_hide = "Solution"
+nb_code_prompt_show = nb_code_prompt_hide = "Code"  # a cell's metadata can say another word: Set-up, Solution
 nb_render_markdown_format = "myst"  # so that links in the outputs, as in the ledger, lead to pages
 nb_number_source_lines = False
 myst_enable_extensions = ["attrs_block", "colon_fence", "dollarmath"]

@@ -282,6 +282,17 @@ def test_is_dark_where_the_reader_s_system_is_dark(browser, address):
     page.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_verdict_stands_on_the_page_s_own_background(theme, browser, address):
+    page = browser.new_page(color_scheme=theme)
+    page.goto(address + "notebooks/01_loading.html")
+    box = page.locator(".text_html:has(.verdict)").first
+    assert box.evaluate("box => getComputedStyle(box).backgroundColor") == "rgba(0, 0, 0, 0)"
+    text, around = (f"x => getComputedStyle(x{part}).color" for part in ("", ".closest('article')"))
+    assert box.evaluate(text) == box.evaluate(around)
+    page.close()
+
+
 def test_formulas_are_drawn_offline(browser, tmp_path):
     source, site = tmp_path / "source", tmp_path / "site"
     source.mkdir()

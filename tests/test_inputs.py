@@ -9,7 +9,7 @@ from transformers import BertConfig, BertModel
 
 import bertutil
 from bertutil import Bert
-from bertutil.course.inputs import is_cased, up_to_four, with_two_segments
+from bertutil.course.inputs import is_cased, up_to_four, with_pooler, with_two_segments
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
@@ -58,3 +58,20 @@ def test_a_vocabulary_is_cased_where_its_folder_says_so(tiny, tiny_folder, tmp_p
     (tmp_path / "vocab.txt").write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
     assert is_cased(bertutil.load(tmp_path))
+
+
+def test_a_pooler_that_is_there_stays_what_it_is_in_silence(make, capsys):
+    bert = make()
+    assert with_pooler(bert) is bert
+    assert capsys.readouterr().out == ""
+
+
+def test_a_new_pooler_is_said_and_moves_no_state(make, capsys):
+    bert = make()
+    bert.model.pooler = None
+    one, same = with_pooler(bert), with_pooler(bert)
+    assert "has no pooler" in capsys.readouterr().out
+    assert bert.model.pooler is None
+    encoding = bertutil.encode(bert, "The bank closed.")
+    assert torch.equal(bertutil.hidden_states(one, encoding), bertutil.hidden_states(bert, encoding))
+    assert torch.equal(one.model.pooler.dense.weight, same.model.pooler.dense.weight)

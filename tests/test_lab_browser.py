@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -34,10 +35,9 @@ PAGE = """() => {
             found.push('wider than the page: ' + name(part));
     return found;
 }"""
-
-
 # An image that assistive technology is told of, is called something and cannot be seen
 WORDS = """images => images.filter(i => i.complete && i.offsetWidth === 1 && i.offsetHeight === 1).map(i => i.alt)"""
+VERDICTS = "boxes => boxes.map(box => [box.textContent, getComputedStyle(box).borderLeftColor])"
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,20 @@ def server(tmp_path_factory):
         yield server
 
 
-@pytest.fixture
-def page(browser, server):
+@contextmanager
+def opened(browser, server):
     """An empty page; what runs in the server is ended with it, so that one chapter cannot spoil the next."""
     page = browser.new_page(viewport=VIEW)
     yield page
     page.close()
     for session in server.call("GET", "sessions"):
         server.call("DELETE", f"sessions/{session['id']}")
+
+
+@pytest.fixture
+def page(browser, server):
+    with opened(browser, server) as page:
+        yield page
 
 
 @pytest.fixture
@@ -156,8 +162,25 @@ def test_a_chapter_runs_in_jupyterlab(notebook, page, server, screenshots):
     assert said == alternative_texts(saved)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the server is stopped with signals")
-def test_a_screen_reader_hears_of_each_figure_in_a_notebook_that_is_not_trusted(page, server):
-    open_notebook(page, server, f"notebooks/{DEFAULT}")
-    said = {text for _ in windows(page) for text in figures_in_words(page)}
-    assert said == alternative_texts(nbformat.read(NOTEBOOKS[0].with_name(DEFAULT), as_version=4)) != set()
+@pytest.fixture(scope="module")
+def not_trusted(browser, server):
+    """What a page shows of a notebook that was not run here: figures in words, verdicts and their colours."""
+    if sys.platform == "win32":
+        pytest.skip("the server is stopped with signals")
+    words, verdicts = set(), set()
+    with opened(browser, server) as page:
+        open_notebook(page, server, f"notebooks/{DEFAULT}")
+        for _ in windows(page):
+            words |= {*figures_in_words(page)}
+            verdicts |= {*map(tuple, page.locator(".verdict").evaluate_all(VERDICTS))}
+    return words, verdicts
+
+
+def test_a_screen_reader_hears_of_each_figure_in_a_notebook_that_is_not_trusted(not_trusted):
+    words, _ = not_trusted
+    assert words == alternative_texts(nbformat.read(NOTEBOOKS[0].with_name(DEFAULT), as_version=4)) != set()
+
+
+def test_a_verdict_keeps_its_sign_and_colour_in_a_notebook_that_is_not_trusted(not_trusted):
+    _, verdicts = not_trusted
+    assert verdicts == {("✓ Right.", "rgb(0, 158, 115)"), ("… Not tried yet.", "rgb(122, 122, 122)")}

@@ -27,6 +27,12 @@ from tools import notebook_gate, notebooks
 ROOT = Path(__file__).parent.parent
 # Before each chapter: none lives on another's names, and those that train nothing switch gradients off
 FORGET = "%reset -f\nimport torch\ntorch.set_grad_enabled(True)\ndel torch"
+SET_UP = {  # the install cell is folded: in JupyterLab, on Colab, and in the book under this word
+    "cellView": "form",
+    "jupyter": {"source_hidden": True},
+    "mystnb": {"code_prompt_hide": "Set-up", "code_prompt_show": "Set-up"},
+    "tags": ["hide-input"],
+}
 every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
 
 
@@ -111,11 +117,9 @@ def test_the_rules_are_kept(path):
 
 
 def test_all_notebooks_install_and_take_their_parameters_with_the_same_two_cells():
-    openings = {
-        tuple(cell.source for cell in notebooks.code_cells(nbformat.read(path, as_version=4))[:2])
-        for path in notebooks.NOTEBOOKS
-    }
-    assert len(openings) == 1
+    read = [notebooks.code_cells(nbformat.read(path, as_version=4))[:2] for path in notebooks.NOTEBOOKS]
+    assert len({tuple(cell.source for cell in cells) for cells in read}) == 1
+    assert [install.metadata for install, _ in read] == [SET_UP] * len(read)
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *notebooks.NOTEBOOKS], ids=lambda path: path.name)

@@ -31,7 +31,7 @@ MODULES = [
 ]
 MODULES += ["fine_tuning", "packed", "corpus", "engines"]  # in reading order
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
-FIGURES += ["many_texts", "ledger", "tour"]
+FIGURES += ["many_texts", "work", "ledger", "tour"]
 
 sys.path[:0] = [str(BOOK), str(ROOT)]
 from reference import reference  # noqa: E402

@@ -422,13 +422,24 @@ MUTATIONS = [
     *changes(
         "bertutil/fine_tuning.py",
         "tests/test_fine_tuning.py",
-        ("(step + 1) / rise", "step / rise", "the_learning_rate_rises_falls_and_ends_near_zero"),
+        ("step / rise", "(step + 1) / rise", "the_learning_rate_rises_falls_and_ends_near_zero"),
         ("max(1, n_steps - rise)", "n_steps", "the_learning_rate_rises_falls_and_ends_near_zero"),
+        ("math.ceil(share * n_steps)", "int(share * n_steps)", "the_learning_rate_is_that_of_the_librarys_schedule"),
+        ("min(i + 64, n)", "min(i + 63, n)", "more_rows_than_are_computed_at_a_time_all_have_logits"),
+        ("any(part.training", "any(False", "a_part_in_training_mode_is_refused"),
+        ("parameter.ndim > 1", "parameter.ndim > 0", "decay_spares_biases_and_the_weights_of_layer_norms"),
         (
-            "torch.split(torch.arange(len(encoding.input_ids)), 64)",
-            "[torch.arange(min(64, len(encoding.input_ids)))]",
-            "more_rows_than_are_computed_at_a_time_all_have_logits",
+            "clip_grad_norm_(parameters, 1.0)",
+            "clip_grad_norm_(parameters, 9.0)",
+            "long_gradients_are_clipped_to_a_length_of_one",
         ),
+        (
+            "        new.insert(0, model.bert.pooler.dense)\n",
+            "",
+            "a_missing_pooler_is_new_from_the_seed_and_a_warning_says_so",
+        ),
+        ("sorted(found)", "sorted(found, key=str)", "whole_numbers_are_names_of_classes_too"),
+        ('if kind != "single_label_classification" or ', "if ", "a_model_that_does_not_choose_one_class_is_refused"),
         (
             "math.ceil(len(groups) / (batch_size // together))",
             "(len(groups) * together // batch_size)",
@@ -444,6 +455,42 @@ MUTATIONS = [
             "[: bert.n_layers - layers]",
             "[: bert.n_layers - layers - 1]",
             "only_the_upper_layers_move_where_so_many_are_asked_for",
+        ),
+    ),
+    *changes(
+        "bertutil/fine_tuning.py",
+        "tests/test_tuning_vectors.py",
+        (".fill_diagonal_(False)", "", "pairs_without_a_common_text_leave_nothing_out"),
+        (
+            ", leave_out=right_ones",
+            ", leave_out=right_ones & False",
+            "another_text_of_the_same_query_is_no_wrong_one",
+        ),
+        ("    trained.model.eval()\n", "", "the_result_is_in_evaluation_mode_and_float32"),
+        (
+            "back = scores[:, : len(queries)].T",
+            "back = scores[:, -len(queries) :].T",
+            "the_loss_is_that_of_sentence_transformers_with_hard_negatives",
+        ),
+        ("= bert.tokenizer.sep_token_id", "= 0", "texts_are_cut_after_so_many_tokens_as_the_tokenizer_does"),
+    ),
+    *changes(
+        "bertutil/checkpoints.py",
+        "tests/test_tuning_vectors.py",
+        (
+            "        if not _alike(bert, again):",
+            "        if False:",
+            "an_edit_that_no_file_holds_is_refused_and_leaves_no_folder",
+        ),
+        (
+            "        shutil.rmtree(folder, ignore_errors=True)\n",
+            "",
+            "a_disk_that_is_full_leaves_no_folder",
+        ),
+        (
+            "if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):",
+            "if False:",
+            "a_folder_with_files_is_refused_and_stays",
         ),
     ),
     *changes(

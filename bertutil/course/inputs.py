@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.models.bert.modeling_bert import BertPooler
 
 from bertutil.checkpoints import Bert
 
@@ -66,6 +67,20 @@ def with_two_segments(bert: Bert) -> Bert:
     other = random_values(*only.shape, seed=0).to(only) * only.std()
     table.weight, table.num_embeddings = nn.Parameter(torch.cat([only, other])), 2
     model.config.type_vocab_size = 2
+    return replace(bert, model=model)
+
+
+def with_pooler(bert: Bert) -> Bert:
+    """The checkpoint; where it has no pooler, a copy with a random one, and a line says so."""
+    if bert.model.pooler is not None:
+        return bert
+    print("This checkpoint has no pooler: here it gets one of random numbers, nothing learned.")
+    model: Any = copy.deepcopy(bert.model)
+    size = bert.hidden_size
+    model.pooler = BertPooler(model.config).to(model.device)
+    with torch.no_grad():
+        model.pooler.dense.weight.copy_(random_values(size, size, seed=0) * model.config.initializer_range)
+        model.pooler.dense.bias.zero_()
     return replace(bert, model=model)
 
 

@@ -40,25 +40,62 @@ def in_place(ids, tokenizer):
     return (ids != tokenizer.cls_token_id) & (ids != tokenizer.sep_token_id)
 
 
-def run(model, ids, start=0, layer=-1):
-    positions = torch.arange(start, start + len(ids))[None]
+def run(model, ids, positions=None, layer=-1, segment=0):
+    positions = torch.tensor([positions or [*range(len(ids))]])
+    segments = torch.full((1, len(ids)), segment)
     with torch.no_grad():
-        states = model(input_ids=torch.tensor([ids]), position_ids=positions, output_hidden_states=True)
+        states = model(
+            input_ids=torch.tensor([ids]), token_type_ids=segments, position_ids=positions, output_hidden_states=True
+        )
     return states.hidden_states[layer][0]
 
 
-def cosines(model, ids):
-    return torch.cosine_similarity(run(model, ids)[1:], run(model, ids[1:], 1), dim=-1)
+def without(items, place):
+    return [item for i, item in enumerate(items) if i != place]
 
 
-def cosines_otherwise(model, ids):
-    """[CLS] stays in its place and is masked: the same, in another way."""
+def cosines(model, ids, place, **options):
+    whole, rest = run(model, ids, **options), run(model, without(ids, place), **options)
+    return torch.cosine_similarity(torch.cat([whole[:place], whole[place + 1 :]]), rest, dim=-1)
+
+
+def cosines_otherwise(model, ids, place):
+    """Lengths first, then the products, one token after the other."""
+    whole = model(input_ids=torch.tensor([ids])).last_hidden_state[0].detach()
+    rest = model(input_ids=torch.tensor([without(ids, place)])).last_hidden_state[0].detach()
+    unit = [v / v.norm(dim=-1, keepdim=True) for v in (whole, rest)]
+    return [float(unit[0][i + (i >= place)] @ unit[1][i]) for i in range(len(ids) - 1)]
+
+
+def apart(model, ids, place, whole=slice(None), rest=None, **options):
+    """The cosines of a part of the whole row with a row that is not the right one, or not in its right places."""
+    rest = without(ids, place) if rest is None else rest
+    return torch.cosine_similarity(run(model, ids)[whole], run(model, rest, **options), dim=-1)
+
+
+def instead(model, ids, place, other):
+    """Another token in the place of the one that is to be left out."""
+    row = [*ids[:place], other, *ids[place + 1 :]]
+    return without(torch.cosine_similarity(run(model, ids), run(model, row), dim=-1).tolist(), place)
+
+
+def old_positions(model, ids, place):
+    others = without(range(len(ids)), place)
+    return apart(model, ids, place, whole=others, positions=others)
+
+
+def masked(model, ids, place):
+    """A 0 in the mask: the token is there, and no other takes anything from it."""
     mask = torch.ones(1, len(ids), dtype=torch.long)
-    whole = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
-    mask[0, 0] = 0
-    hidden = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
-    unit = [v / v.norm(dim=-1, keepdim=True) for v in (whole, hidden)]
-    return (unit[0] * unit[1]).sum(dim=-1)[1:].tolist()
+    mask[0, place] = 0
+    row = model(input_ids=torch.tensor([ids]), attention_mask=mask).last_hidden_state[0]
+    return without(torch.cosine_similarity(run(model, ids), row, dim=-1).tolist(), place)
+
+
+def in_its_list(model, ids, place):
+    whole = run(model, ids)
+    del ids[place]
+    return torch.cosine_similarity(torch.cat([whole[:place], whole[place + 1 :]]), run(model, ids), dim=-1)
 
 
 def disarm(text, specials, how="{} {}", count=-1):
@@ -81,8 +118,8 @@ RIGHT = [
     (ch02.lay_out, lay_out_otherwise),
     (ch02.text_mask, text_mask),
     (ch02.text_mask, text_mask_otherwise),
-    (ch02.cosines_without_cls, cosines),
-    (ch02.cosines_without_cls, cosines_otherwise),
+    (ch02.cosines_without, cosines),
+    (ch02.cosines_without, cosines_otherwise),
     (ch02.disarm, disarm),
     (ch02.disarm, disarm_by_brackets),
     (ch02.disarm, disarm_in_one_go),
@@ -131,57 +168,37 @@ WRONG = [
     (ch02.text_mask, lambda ids, t: ~torch.isin(ids, torch.tensor([101, 102, 0])), "a small vocabulary of its own"),
     (ch02.text_mask, lambda ids, t: torch.isin(ids, torch.tensor(t.all_special_ids)), "and [UNK] counts as text"),
     (ch02.text_mask, in_place, "changes the tensor"),
+    (ch02.cosines_without, old_positions, "kept its old position"),
+    (ch02.cosines_without, masked, "kept its old position"),
     (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i)[1:], run(m, i[1:]), dim=-1),
-        "moved to other positions",
+        ch02.cosines_without,
+        lambda m, i, k: apart(m, i, k, slice(0, -1)),
+        "behind the gap are compared one place apart",
+    ),
+    (ch02.cosines_without, lambda m, i, k: apart(m, i, k, slice(1, None)), "before the gap are compared one place"),
+    (ch02.cosines_without, lambda m, i, k: apart(m, i, k, slice(1, None), i[1:]), "here [CLS] is left out"),
+    (ch02.cosines_without, lambda m, i, k: apart(m, i, k, slice(0, -1), i[:-1]), "the LAST token is left out"),
+    (ch02.cosines_without, lambda m, i, k: cosines(m, i, k, layer=0) * 0 + 1, "all cosines are 1"),
+    (ch02.cosines_without, lambda m, i, k: cosines(m, i, k, layer=-2), "second-to-last layer"),
+    (ch02.cosines_without, lambda m, i, k: instead(m, i, k, 103), "another token stands in the place"),
+    (ch02.cosines_without, lambda m, i, k: instead(m, i, k, 0), "another token stands in the place"),
+    (
+        ch02.cosines_without,
+        lambda m, i, k: apart(m, i, k, without(range(len(i)), k), segment=1),
+        "segment ids of the two runs differ",
     ),
     (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i)[:-1], run(m, i[1:], 1), dim=-1),
-        "one token apart",
+        ch02.cosines_without,
+        lambda m, i, k: (run(m, i)[without(range(len(i)), k)] * run(m, without(i, k))).sum(dim=-1),
+        "dot products",
     ),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i)[:-1], run(m, i[1:]), dim=-1),
-        "apart, and the tokens moved",
-    ),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i, layer=0)[1:], run(m, i[1:], 1, layer=0), dim=-1),
-        "all cosines are 1",
-    ),
-    (ch02.cosines_without_cls, lambda m, i: (run(m, i)[1:] * run(m, i[1:], 1)).sum(dim=-1), "dot products"),
-    (ch02.cosines_without_cls, lambda m, i: 1 - cosines(m, i), "distances"),
-    (ch02.cosines_without_cls, lambda m, i: cosines(m, i).mean(), "not one number for all"),
-    (ch02.cosines_without_cls, lambda m, i: cosines(m, i)[1:], "has the shape"),
-    (ch02.cosines_without_cls, lambda m, i: cosines(m, i) ** 2, "Does your function use the `model`"),
-    (ch02.cosines_without_cls, lambda m, i: "0.9", "return a tensor"),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i), run(m, i[1:], 1), dim=-1),
-        "one token more",
-    ),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i, layer=-2)[1:], run(m, i[1:], 1, layer=-2), dim=-1),
-        "second-to-last layer",
-    ),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i)[:-1], run(m, i[:-1]), dim=-1),
-        "the LAST token is left out",
-    ),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i)[1:], run(m, [0, *i[1:]])[1:], dim=-1),
-        "another token stands in the place",
-    ),
-    (
-        ch02.cosines_without_cls,
-        lambda m, i: torch.cosine_similarity(run(m, i)[1:], run(m, i[1:], 2), dim=-1),
-        "begin one too high",
-    ),
+    (ch02.cosines_without, lambda m, i, k: 1 - cosines(m, i, k), "distances"),
+    (ch02.cosines_without, lambda m, i, k: cosines(m, i, k).mean(), "not one number for all"),
+    (ch02.cosines_without, lambda m, i, k: cosines(m, i, k)[1:], "has the shape"),
+    (ch02.cosines_without, lambda m, i, k: cosines(m, i, k) ** 2, "Does your function use the `model`"),
+    (ch02.cosines_without, lambda m, i, k: "0.9", "return a tensor"),
+    (ch02.cosines_without, lambda m, i, k: apart(m, i, k), "one token more"),
+    (ch02.cosines_without, in_its_list, "changes the list"),
     (ch02.disarm, lambda text, specials: text, "nothing has changed"),
     (ch02.disarm, lambda text, specials: disarm(text, specials, ""), "something that the user wrote is lost"),
     (ch02.disarm, lambda text, specials: disarm(text, ["[SEP]"]), "[CLS] stands in it"),

@@ -127,7 +127,7 @@ def _show(verdict: str) -> None:
     with suppress(ImportError):
         from IPython import get_ipython
 
-        shell = get_ipython()  # type: ignore[no-untyped-call]
+        shell = get_ipython()
     if shell is None:
         print(verdict)
     else:

@@ -1,7 +1,6 @@
 """The exercises of chapter 2: special tokens."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -105,77 +104,77 @@ def _judge_text_mask(function: Any) -> None:
         raise Wrong("some token of the text is False; every one of them must be True")
 
 
-def _judge_cosines_without_cls(function: Any) -> None:
-    for seed, length in [(1, 9), (2, 6)]:
+def _judge_cosines_without(function: Any) -> None:
+    for seed, length, place in [(1, 9, 3), (2, 6, 0), (3, 7, 6)]:
         model = tiny_model(seed)
         ids = [101, *range(2000 + seed, 2000 + seed + length - 2), 102]
         try:
-            answer = call(function, model, list(ids))
+            answer = call(function, model, list(ids), place)
         except Wrong as error:
             if "must match the size" not in str(error):
                 raise
             raise Wrong(
-                f"{error}. The whole row has one token more: leave [CLS] out of its vectors too, with [1:]"
+                f"{error}. The whole row has one token more: leave token {place} out of its vectors too"
             ) from None
         try:
             values = torch.as_tensor(answer, dtype=torch.float32).detach()
         except (TypeError, ValueError, RuntimeError):
             raise Wrong(f"return a tensor of cosines; this is a {type(answer).__name__}") from None
-        _compare_cosines(values, model, ids)
+        _compare_cosines(values, model, ids, place)
 
 
-def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
+def _compare_cosines(values: Tensor, model: BertModel, ids: list[int], place: int) -> None:
     n = len(ids) - 1
     if values.ndim == 0:
-        raise Wrong(f"return one cosine for each of the {n} tokens after [CLS], not one number for all")
+        raise Wrong(f"return one cosine for each of the {n} other tokens, not one number for all")
     if values.shape != (n,):
         raise Wrong(
             f"for a row of {len(ids)} ids the answer has the shape {list(values.shape)}; it must be [{n}], "
-            "one cosine for every token but [CLS]"
+            "one cosine for every token but the one that is left out"
         )
-    whole, kept, moved = _last(model, ids, 0), _last(model, ids[1:], 1), _last(model, ids[1:], 0)
-    no_sep = _last(model, ids[:-1], 0)
-    cosine: Callable[..., Tensor] = torch.cosine_similarity
+    others = [i for i in range(len(ids)) if i != place]
+    shorter = [ids[i] for i in others]
+    whole, rest = _last(model, ids), _last(model, shorter)
+    masked = [*ids[:place], 103, *ids[place + 1 :]]
+    padded = [*ids[:place], 0, *ids[place + 1 :]]
+
+    def cosine(one: Tensor, other: Tensor) -> Tensor:
+        return torch.cosine_similarity(one, other, dim=-1)
+
+    in_place = "another token stands in the place of the one that is left out; the shorter row has one id less"
     candidates = [
-        (cosine(whole[1:], kept, dim=-1), None),
+        (cosine(whole[others], rest), None),
         (
-            cosine(whole[1:], moved, dim=-1),
-            "the tokens moved to other positions; give each one its old position with position_ids",
+            cosine(whole[others], _last(model, shorter, positions=others)),
+            "each token kept its old position (position_ids, or a 0 in the mask); let those behind the gap move up",
         ),
         (
-            cosine(whole[:-1], kept, dim=-1),
-            "the rows are compared one token apart: with [CLS] gone, token 0 belongs to token 1 of the whole row",
+            cosine(whole[:-1], rest),
+            "the tokens behind the gap are compared one place apart: there, token i belongs to token i + 1 of the "
+            "whole row",
         ),
         (
-            cosine(whole[:-1], moved, dim=-1),
-            "the rows are compared one token apart, and the tokens moved to other positions",
+            cosine(whole[1:], rest),
+            "the tokens before the gap are compared one place apart; they have the same index in both rows",
         ),
+        (cosine(whole[1:], _last(model, ids[1:])), "here [CLS] is left out; leave out the token at `place`"),
+        (cosine(whole[:-1], _last(model, ids[:-1])), "here the LAST token is left out; leave out the one at `place`"),
         (
             torch.ones(n),
-            "all cosines are 1; is [CLS] left out in one of the two runs, and is the layer the last one?",
+            "all cosines are 1; is the token left out in one of the two runs, and is the layer the last?",
         ),
         (
-            cosine(_last(model, ids, 0, -2)[1:], _last(model, ids[1:], 1, -2), dim=-1),
+            cosine(_last(model, ids, layer=-2)[others], _last(model, shorter, layer=-2)),
             "this is the second-to-last layer; take the last one, index -1",
         ),
+        (cosine(whole, _last(model, masked))[others], in_place),
+        (cosine(whole, _last(model, padded))[others], in_place),
         (
-            cosine(whole[:-1], no_sep, dim=-1),
-            "here the LAST token is left out, [SEP]; [CLS] is the first one, ids[0]",
-        ),
-        (
-            cosine(whole[1:], _last(model, [0, *ids[1:]], 0)[1:], dim=-1),
-            "another token stands in the place of [CLS]; leave it out altogether, ids[1:]",
-        ),
-        (
-            cosine(whole[1:], _last(model, ids[1:], 2), dim=-1),
-            "the positions begin one too high: the token behind [CLS] had position 1",
-        ),
-        (
-            cosine(whole[1:], _last(model, ids[1:], 1, segment=1), dim=-1),
+            cosine(whole[others], _last(model, shorter, segment=1)),
             "the segment ids of the two runs differ; they are 0 in both",
         ),
-        ((whole[1:] * kept).sum(dim=-1), "these are dot products; the cosine divides by both lengths"),
-        (1 - cosine(whole[1:], kept, dim=-1), "these are cosine distances, 1 - cosine; return the cosines"),
+        ((whole[others] * rest).sum(dim=-1), "these are dot products; the cosine divides by both lengths"),
+        (1 - cosine(whole[others], rest), "these are cosine distances, 1 - cosine; return the cosines"),
     ]
     if not is_right(values, candidates):
         raise Wrong(
@@ -185,12 +184,14 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int]) -> None:
 
 
 @torch.no_grad()
-def _last(model: BertModel, ids: list[int], start: int, layer: int = -1, segment: int = 0) -> Tensor:
-    """The vectors of a row whose positions begin at `start`, at the last layer or another one."""
+def _last(
+    model: BertModel, ids: list[int], positions: list[int] | None = None, layer: int = -1, segment: int = 0
+) -> Tensor:
+    """The vectors of a row at the last layer or another one; `positions`: 0, 1, 2, ..., where none are given."""
     output = model(
         input_ids=torch.tensor([ids]),
         token_type_ids=torch.full((1, len(ids)), segment),
-        position_ids=torch.arange(start, start + len(ids))[None],
+        position_ids=torch.tensor([positions or [*range(len(ids))]]),
         output_hidden_states=True,
     )
     states: Tensor = output.hidden_states[layer][0]
@@ -254,14 +255,14 @@ text_mask = Exercise(
     ],
 )
 
-cosines_without_cls = Exercise(
-    "cosines-without-cls",
-    _judge_cosines_without_cls,
+cosines_without = Exercise(
+    "cosines-without-a-token",
+    _judge_cosines_without,
     [
-        "Run the model twice: with all ids, and with ids[1:]. In the second run, give position_ids from 1 on.",
-        "row(ids[1:], range(1, len(ids)), model)[-1] has the last layer of the second run. Its token 0 is token 1 of "
-        "the whole row.",
-        "Compare row(ids, model=model)[-1, 1:] with it: torch.cosine_similarity(..., ..., dim=-1).",
+        "The shorter row is ids[:place] + ids[place + 1 :]; last_vectors(model, ...) has its vectors.",
+        "The whole row has one vector more, the one at `place`. torch.cat([whole[:place], whole[place + 1 :]]) is "
+        "the whole row's vectors without it.",
+        "Compare these two, token by token: torch.cosine_similarity(..., ..., dim=-1).",
     ],
 )
 

@@ -128,7 +128,7 @@ def _judge_share_in_order(function: Any) -> None:
         points = above + equal / 2
         expected.append(float(points.mean()))
         cases.append(f"{n} and {m} cosines")
-        mixed = {}  # what can go wrong together with the equal ones
+        mixed: dict[str, Tensor] = {}  # what can go wrong together with the equal ones
         for share, more in (points, ""), (above, f". {HALF}"), (above + equal, f". {HALF}, too"):
             mixed |= {
                 f"this is the other way round: count where the pair that is alike has the higher cosine{more}": (
@@ -165,9 +165,9 @@ def _judge_share_in_order(function: Any) -> None:
             "the mean of the cosines that are alike is compared; compare each one of them": (
                 (alike.mean() > unlike).double().mean()
             ),
-            "the two means are compared, which is one comparison; compare each cosine with each": float(
+            "the two means are compared, which is one comparison; compare each cosine with each": (
                 alike.mean() > unlike.mean()
-            ),
+            ).double(),
             "this asks which are higher than ALL of the others; count single comparisons": (
                 above.all(dim=1).double().mean()
             ),

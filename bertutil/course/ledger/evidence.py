@@ -318,7 +318,7 @@ class Evidence:
         (train, labels), (test, gold) = self._place_sentences
         encodings = encode(self.bert, train), encode(self.bert, test)
         answers = [
-            self._train(encodings[0], labels, batch_size=8, seed=seed).predict(encodings[1]).numpy()
+            self._train(encodings[0], labels, batch_size=8, seed=seed).logits(encodings[1]).argmax(dim=1).numpy()
             for seed in self.seeds
         ]
         return {"trained": (np.stack(answers) == np.array(gold)).astype(float)}

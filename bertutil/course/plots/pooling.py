@@ -67,7 +67,7 @@ def pooling_paths(tokens: list[str], words: list[str], word_index: list[int], n_
 
 
 @rc_context(STYLE)
-def layers_taken(takes: dict[str, list[list[float]]], n_features: int) -> Figure:
+def layers_taken(takes: dict[str, list[list[float]]], n_features: int, *, title: str) -> Figure:
     """One column for each way to combine layers, one row for each layer; a number where the layer goes in.
 
     `takes` gives a way's factors: one list [layers] for a sum, several for a concatenation, in their order.
@@ -90,7 +90,6 @@ def layers_taken(takes: dict[str, list[list[float]]], n_features: int) -> Figure
     axes.set_xticks(range(len(takes)), takes, rotation=30, ha="right", rotation_mode="anchor", family="monospace")
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
-    title = "Which layers each strategy takes, and how many features come out"
     axes.set(xlim=(-0.55, len(takes) - 0.45), ylim=(-0.55, n_states + 0.5), title=title)
     return figure
 

@@ -170,7 +170,8 @@ def stacked_shares(rows: dict[str, list[int]], parts: list[str], *, title: str, 
             share = 100 * count / sum(counts)
             axes.barh(y, share, 0.72, left, color=shade, edgecolor=RED if hatch else "white", hatch=hatch)
             middle, color = left + share / 2, "white" if shade in shades[2:4] else "black"
-            axes.text(middle, y, str(count), ha="center", va="center", color=color)
+            behind = {"facecolor": shade, "linewidth": 0, "pad": 1} if hatch else None
+            axes.text(middle, y, str(count), ha="center", va="center", color=color, bbox=behind)
             left += share
     axes.legend(
         handles=[
