@@ -10,11 +10,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, SentenceRecipe, load
+    from bertutil.checkpoints import CATALOGUE, Bert, Checkpoint, SentenceRecipe, load, save
     from bertutil.corpus import Corpus, embed_corpus, open_corpus
     from bertutil.encoding import Encoding, Word, encode
     from bertutil.engines import Embedder
-    from bertutil.fine_tuning import Classifier, load_classifier, train_cls
+    from bertutil.fine_tuning import Classifier, load_classifier, train_cls, train_vectors
     from bertutil.layers import attentions, hidden_states
     from bertutil.packed import embed
     from bertutil.pieces import split_words
@@ -47,18 +47,20 @@ __all__ = [
     "pool_words",
     "random_pair_baseline",
     "remove_mean",
+    "save",
     "search",
     "self_similarity",
     "split_words",
     "train_cls",
+    "train_vectors",
 ]
 
 _HOME = {
-    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "SentenceRecipe", "load"],
+    "checkpoints": ["CATALOGUE", "Bert", "Checkpoint", "SentenceRecipe", "load", "save"],
     "corpus": ["Corpus", "embed_corpus", "open_corpus"],
     "encoding": ["Encoding", "Word", "encode"],
     "engines": ["Embedder"],
-    "fine_tuning": ["Classifier", "load_classifier", "train_cls"],
+    "fine_tuning": ["Classifier", "load_classifier", "train_cls", "train_vectors"],
     "layers": ["attentions", "hidden_states"],
     "packed": ["embed"],
     "pieces": ["split_words"],

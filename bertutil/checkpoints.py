@@ -1,9 +1,11 @@
 """Chapter 1: a checkpoint is a tokenizer, a configuration and weights; load() brings the three together."""
 
 import hashlib
+import json
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -182,6 +184,52 @@ def load(
         tokenizer = reading.read_tokenizer(name, folder, config)
         model = reading.read_model(name, folder, config, dtype, attention)
     return Bert(name, tokenizer, model.to(chosen).eval(), sentence)
+
+
+def save(bert: Bert, folder: str | os.PathLike[str]) -> None:
+    """Write a checkpoint into a new folder that load(), transformers and sentence-transformers read alike.
+
+    The folder says what the tokenizer, the configuration and the weights are, and how sentence vectors are made
+    (bert.sentence): sentence-transformers then gives the vectors of embed(), up to bert.sentence.length tokens; with
+    normalize=True the same numbers. Of a plain BERT the folder says nothing, since that library has no words for its
+    recipe, and takes its own: the mean of the last layer with [CLS] and [SEP].
+
+    What was written is read once more and compared, and removed where it is not the same. Raises ValueError for a
+    folder that holds files already, a recipe that sentence-transformers has no words for, a model in training mode,
+    and one that was edited in a way that no file holds (a hook, say).
+    """
+    folder = Path(folder)
+    require_ready(bert)
+    settings = reading.sentence_files(bert.name, bert.sentence, bert.hidden_size)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already, and files of two checkpoints do not mix; give a new folder")
+    try:
+        for file, content in settings.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        with quiet():
+            bert.tokenizer.save_pretrained(folder)
+            bert.model.save_pretrained(folder)
+        again = load(folder, device=bert.model.device, dtype=bert.model.dtype)
+        if not _alike(bert, again):
+            raise ValueError(
+                f"what {folder} would hold gives other vectors than {bert.name}: its model or tokenizer was edited "
+                "in a way that no file holds; undo that, or build the edit into the weights"
+            )
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@torch.no_grad()
+def _alike(one: Bert, other: Bert) -> bool:
+    """Whether both cut words alike and give the same states for ids from all over the vocabulary."""
+    if any(one.splitters[way].to_str() != other.splitters[way].to_str() for way in one.splitters):
+        return False
+    ids = torch.linspace(0, len(one.tokenizer) - 1, min(64, one.max_length), device=one.model.device).long()[None]
+    mask = torch.ones_like(ids)
+    before, after = (bert.model(input_ids=ids, attention_mask=mask)[0].float() for bert in (one, other))
+    return one.sentence == other.sentence and torch.allclose(before, after, atol=1e-5)
 
 
 def require_right_padding(bert: Bert) -> None:

@@ -1,4 +1,4 @@
-"""Chapter 11: train a model with a head on [CLS], or its upper layers; texts in, the names of classes out."""
+"""Chapters 11 and 12: train a head on [CLS], texts in and names of classes out; or train the vectors themselves."""
 
 import copy
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +19,7 @@ from transformers import BertForSequenceClassification
 from bertutil.checkpoints import Bert, load, quiet
 from bertutil.encoding import Encoding, encode
 from bertutil.pieces import Texts
+from bertutil.pooling import pool_sentences
 
 
 @dataclass(frozen=True)
@@ -260,3 +261,132 @@ def _class_names(encoding: Encoding, labels: Sequence[str] | Sequence[int]) -> l
     if len(found) < 2:
         raise ValueError("all texts have the same label; it takes two at least to tell anything apart")
     return [str(label) for label in sorted(found)]
+
+
+# --- Chapter 12: the vectors themselves ---
+
+
+@torch.enable_grad()
+def train_vectors(
+    bert: Bert,
+    pairs: Sequence[Sequence[str]],
+    *,
+    epochs: int = 4,
+    batch_size: int = 32,
+    learning_rate: float = 3e-5,
+    temperature: float = 0.05,
+    length: int | None = None,
+    seed: int = 0,
+    layers: int | None = None,
+) -> Bert:
+    """Fine-tune a copy of the model so that the two texts of a pair get vectors that are near to each other.
+
+    `pairs`: a query and a text that answers it, or three texts: the third one, a hard negative, does not answer the
+    query. For each query the other texts of its batch are wrong, and for each text the other queries are; see
+    contrastive_loss(). A text that another pair gives to the same query is no wrong one for it, and is left out. So a
+    batch needs room for several pairs, and small ones teach little.
+
+    What is trained is the vector that a folder of sentence-transformers can describe: of the last layer, with [CLS]
+    and [SEP], pooled as bert.sentence.how says, its direction only. The result's `sentence` says so, and embed()
+    follows it. `length`: texts are cut after so many tokens; None takes them whole, and refuses those that are too
+    long for the model. The optimizer is AdamW, its learning rate constant. `seed` settles the order of the pairs and
+    the dropout. `layers`: how many are trained, from above; see trainable_copy().
+
+    The given model and torch's own random numbers are left untouched. The result is in evaluation mode.
+
+    Raises ValueError for fewer than two pairs, pairs that differ in their number of texts, numbers that are not
+    positive, a batch for one pair, a `length` without room for a token, and what encode() refuses. Source: Henderson
+    and others 2017 (arXiv 1705.00652), section 4, for the negatives of the batch.
+    """
+    if min(epochs, learning_rate, temperature) <= 0 or batch_size < 2:
+        raise ValueError(
+            f"epochs ({epochs}), learning_rate ({learning_rate}), temperature ({temperature}): all above 0; and "
+            f"batch_size ({batch_size}) at least 2, since the other pairs of a batch are the wrong answers"
+        )
+    columns = _columns(pairs)
+    inputs = [_inputs(bert, column, length) for column in columns]
+    known = {(query, text) for query, text, *_ in pairs}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        sentence = replace(bert.sentence, strategy="last", specials=True, normalize=True)
+        trained = replace(trainable_copy(bert, layers), name=f"{bert.name}, tuned", sentence=sentence)
+        model: Any = trained.model.float().train()
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=learning_rate, fused=True)
+        for _ in range(epochs):
+            for rows in torch.split(torch.randperm(len(pairs)), batch_size):
+                queries, *texts = (_sentence_vectors(trained, column, rows) for column in inputs)
+                answers = [column[row] for column in columns[1:] for row in rows.tolist()]
+                right = [[(columns[0][row], answer) in known for answer in answers] for row in rows.tolist()]
+                right_ones = torch.tensor(right, device=queries.device).fill_diagonal_(False)
+                loss = contrastive_loss(queries, torch.cat(texts), temperature, leave_out=right_ones)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+        optimizer.zero_grad()
+    trained.model.eval()
+    return trained
+
+
+def contrastive_loss(
+    queries: Float[Tensor, "rows features"],
+    texts: Float[Tensor, "candidates features"],
+    temperature: float = 0.05,
+    leave_out: Bool[Tensor, "rows candidates"] | None = None,
+) -> Float[Tensor, ""]:
+    """Return how far each query is from preferring its own text, and each text its own query: the mean of both.
+
+    Text i belongs to query i; more texts than queries may follow, which belong to none. The scores are the cosines,
+    divided by `temperature`; the loss is the cross entropy, over the texts for a query and over the queries for a
+    text. With `leave_out` a score does not count.
+
+    Sources: van den Oord and others 2018 (arXiv 1807.03748), equation 4; both directions as in Radford and others
+    2021 (arXiv 2103.00020), figure 3.
+    """
+    scores = functional.normalize(queries) @ functional.normalize(texts).T / temperature
+    if leave_out is not None:
+        scores = scores.masked_fill(leave_out, float("-inf"))
+    own = torch.arange(len(queries), device=scores.device)
+    back = scores[:, : len(queries)].T
+    return (functional.cross_entropy(scores, own) + functional.cross_entropy(back, own)) / 2
+
+
+def _columns(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The first texts of all pairs, the second ones, and the third ones where there are."""
+    sizes = {2 if isinstance(pair, str) else len(pair) for pair in pairs}
+    if len(pairs) < 2 or len(sizes) > 1 or not sizes <= {2, 3} or any(isinstance(pair, str) for pair in pairs):
+        raise ValueError(
+            f"there are {len(pairs)} pairs, of {sorted(sizes)} texts; it takes two pairs at least, and each is "
+            "(query, text), or each is (query, text, a text that is wrong for the query)"
+        )
+    return [list(column) for column in zip(*pairs, strict=True)]
+
+
+def _inputs(bert: Bert, texts: list[str], length: int | None) -> dict[str, Int[Tensor, "texts tokens"]]:
+    """The model's three inputs, cut after `length` tokens; the last one is [SEP] then, too."""
+    if length is not None and not 3 <= length <= bert.max_length:
+        raise ValueError(
+            f"length is {length}; it must be between 3, for [CLS], a token and [SEP], and {bert.max_length}"
+        )
+    encoding = encode(bert, texts, too_long="truncate")
+    lost = next((i for i, words in enumerate(encoding.dropped) if words and length is None), None)
+    if lost is not None:
+        raise ValueError(
+            f"text {lost}, {texts[lost]!r:.40}, is too long for {bert.name}; shorten it, or cut all texts "
+            f"after so many tokens with length={bert.max_length}"
+        )
+    width = encoding.input_ids.shape[1] if length is None else length
+    ids = encoding.input_ids[:, :width].clone()
+    ids[encoding.attention_mask.sum(dim=1) > width, -1] = bert.tokenizer.sep_token_id
+    rest = {name: getattr(encoding, name)[:, :width] for name in ("attention_mask", "token_type_ids")}
+    return {"input_ids": ids, **rest}
+
+
+def _sentence_vectors(
+    bert: Bert, inputs: dict[str, Int[Tensor, "texts tokens"]], rows: Int[Tensor, " some"]
+) -> Float[Tensor, "some features"]:
+    """The sentence vectors of some texts, with gradients; what is padding in all of them is cut off."""
+    width = int(inputs["attention_mask"][rows].sum(dim=1).max())
+    chosen = {name: value[rows, :width] for name, value in inputs.items()}
+    how: Any = bert.sentence.how
+    return pool_sentences(bert.model(**chosen).last_hidden_state, chosen["attention_mask"], how)

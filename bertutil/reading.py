@@ -113,6 +113,37 @@ def sentence_recipe(name: str, root: Path, modules: list[tuple[str, Path]], conf
     return SentenceRecipe("last", str(how), True, "Normalize" in kinds, min(given, default=None))
 
 
+def sentence_files(name: str, sentence: SentenceRecipe, features: int) -> dict[str, Any]:
+    """What sentence-transformers reads of how sentence vectors are made, by file; none for what suits a plain BERT.
+
+    The settings are written as that library did from its second version on, "mean_max" aside. Refuses what they have
+    no words for.
+    """
+    if sentence == PLAIN:
+        return {}
+    modes = next((modes for modes, how in _HOW.items() if how == sentence.how), None)
+    if sentence.strategy != "last" or not sentence.specials or modes is None:
+        raise ValueError(
+            f"{name}: its sentence vectors are made with {sentence}, and a folder has no words for that. It can say "
+            f"'last' with specials=True, pooled as {', '.join(map(repr, _HOW.values()))}, or nothing, which is a "
+            "plain BERT; give it such a recipe: dataclasses.replace(bert, sentence=SentenceRecipe(...))"
+        )
+    pooling: dict[str, Any] = {"word_embedding_dimension": features}
+    if len(modes) == 1:
+        pooling |= {f"pooling_mode_{old}": mode in modes for mode, old in zip(_POOLING, _YES_OR_NO, strict=True)}
+    else:
+        pooling["pooling_mode"] = list(modes)
+    modules = {"Transformer": "", "Pooling": "1_Pooling"} | (
+        {"Normalize": "2_Normalize"} if sentence.normalize else {}
+    )
+    listed = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, path) in enumerate(modules.items())
+    ]
+    length = {"max_seq_length": sentence.length, "do_lower_case": False}  # the tokenizer has its own word on case
+    return {"modules.json": listed, "1_Pooling/config.json": pooling, "sentence_bert_config.json": length}
+
+
 def read_config(name: str, folder: Path) -> dict[str, Any]:
     """The configuration in a folder; refused where it is that of no BERT as bertutil computes it."""
     config: dict[str, Any] | None = read_json(folder / "config.json")

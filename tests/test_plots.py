@@ -121,6 +121,11 @@ EXAMPLES = {
     "moves_by_token": {"panels": {"all": [[0, 0.004], [0.5, 1]], "none": [[0, 0], [0, 0]]}, "marked": [1]},
     "bars_by_token": {"panels": {"weight": [0.25, 0.7504], "move": [0, 0]}},
     "heads_by_effect": {"points": [(0, 0.2, 0.01), (5, 0.9, 0.03)]},
+    "lines_over_size": {
+        "series": {"vectors": ([10, 100], [0.5, 1]), "words": ([10], [0.25])},
+        "marks": {"sentence": 10},
+    },
+    "recall_time_size": {"ways": {"exact": [(1, 2, 400)], "graph": [(0.5, 0.1, 100), (0.9, 0.3, 100)]}},
     "padding_waste": {"batches": {"as given": [2, 4], "sorted": [3, 3]}, "budget": 4},
     "speed_curves": {"results": {"comparisons": COMPARISONS}},
     "scores_by_layer": {"panels": {"F1": ([0.1, 0.5], [0, 0.4], [0.2, 0.6]), "UAS": ([3, 2], [2, 1], [4, 3])}},
@@ -138,6 +143,11 @@ EXAMPLES = {
         "interval": [(0.3, 0.7), (0.7, 0.9)],
         "baseline": ("always yes", 0.55),
     },
+    "score_maps": {"panels": {"before": [[0.5, 0.6], [0.1, 0.4]], "after": [[0.9, 0.1], [0.2, 0.8]]}},
+    "gains_by_way": {
+        "rows": {"titles": (0.1, 0.05, 0.15, [0.08, 0.12]), "shuffled": (-0.01, -0.05, 0.03, [-0.01])},
+    },
+    "gain_curve": {"points": {10: (0.01, -0.02, 0.04, [0, 0.02]), 40: (0.05, 0.01, 0.09, [0.04, 0.06])}},
     "ledger_tiles": {
         "verdicts": {f"A{i}": "holds" for i in range(14)} | {"B1": "fails", "B2": "limit"},
         "order": ["holds", "limit", "fails", "open"],
@@ -309,7 +319,9 @@ SIX = {name: [0.5, 1] for name in "abcdef"}
         ("cosines_by_layer", {"panels": {"mean": {"a": [0, 1]}, "last": SIX}}),
         ("found_within", {"ranks": SIX}),
         ("lines_by_padding", {"series": dict.fromkeys("abcde", ([0, 5], [1, 0]))}),
+        ("lines_over_size", {"series": dict.fromkeys("abcdef", ([1, 2], [0, 1]))}),
         ("lines_per_layer", {"series": SIX}),
+        ("recall_time_size", {"ways": dict.fromkeys("abcdef", ((1, 2, 3),))}),
         ("rivals_by_layer", {"panels": {"tuned": dict.fromkeys("abcdefghi", (0, 1))}}),
         ("scores_by_layer", {"panels": dict.fromkeys("abcd", ([1], [0], [2]))}),
         ("scores_by_layer", {"rivals": {"F1": dict.fromkeys("abcd", 1.0)}}),
@@ -372,6 +384,7 @@ TEXTS = {
         1.7: {-0.6: "features", 0: "768", 1: "768", 2: "1,536"},
     },
     ("cosine_heat_map", 0): {0: {0: "1.00", 1: "-0.13"}, 1: {0: "0.25", 1: "1.00"}},
+    ("lines_over_size", 0): {1.03: {10: "sentence"}},
     ("lines_by_padding", 0): {1: {10.2: "mask"}, -0.2: {8.2: "none"}},
     ("windows_over_text", 0): {
         0: {1: "words 0 to 2", 15: "white: also seen here,\ntaken from the window next to it"},
@@ -450,6 +463,9 @@ LINES = {
         [(0, 1), (1, 0.5), (2, 0.4)],
         [(0, 0.6), (1, 0.7), (2, 0)],
     ],
+    ("lines_over_size", 0): [[(10, 0.5), (100, 1)], [(10, 0.25)], [(10, 0), (10, 1)]],
+    ("recall_time_size", 0): [[(2, 1)], [(0.1, 0.5), (0.3, 0.9)]],
+    ("recall_time_size", 1): [[(400, 1)], [(100, 0.5), (100, 0.9)]],
     ("lines_by_padding", 0): [[(0, 1), (5, 1), (10, 1)], [(0, 1), (8, -0.2)]],
     ("cosine_spread", 0): [[(0, 0.5), (1, 0.1)], [(0, 0.75), (1, 0.5)]],
     ("two_kinds_of_pairs", 0): [[(0.4, 0), (0.4, 1)], [(0.5, 0), (0.5, 1)]],
@@ -643,8 +659,28 @@ def test_rows_are_read_from_the_top_and_layers_from_the_bottom():
     downwards = """parameter_map token_boxes input_grid who_sees_whom whole_way word_pieces longest_match
         vocabulary_map
         stacked_shares values_per_layer cosine_heat_map windows_over_text ways_by_kind attention_table attention_heads
-        bars_by_token padding_waste scores_by_probe inputs_compared ledger_tiles"""
+        bars_by_token padding_waste scores_by_probe inputs_compared score_maps gains_by_way ledger_tiles"""
     assert [name for name in EXAMPLES if panels(name)[0].yaxis_inverted()] == downwards.split()
+
+
+def test_a_ring_marks_the_highest_cosine_of_each_row():
+    before, after = panels("score_maps")[:2]
+    assert points(before.lines[0]) == [(1, 0), (1, 1)]
+    assert points(after.lines[0]) == [(0, 0), (1, 1)]
+
+
+def test_a_gain_is_filled_where_its_interval_leaves_0_out_and_each_seed_has_a_stroke():
+    (axes,) = panels("gains_by_way")
+    bars, seeds, means = axes.lines[0:6:3], axes.lines[1:6:3], axes.lines[2:6:3]
+    assert [points(line) for line in bars] == [[(0.05, 0), (0.15, 0)], [(-0.05, 1), (0.03, 1)]]
+    assert [points(line) for line in seeds] == [[(0.08, 0), (0.12, 0)], [(-0.01, 1)]]
+    assert [line.get_markerfacecolor() for line in means] == [plots.BLUE, "white"]
+
+
+def test_a_gain_curve_has_its_interval_as_a_band():
+    (axes,) = panels("gain_curve")
+    assert points(axes.lines[0]) == [(10, 0.01), (40, 0.05)]
+    assert band(axes.collections[0]) == {10: (-0.02, 0.04), 40: (0.01, 0.09)}
 
 
 def test_special_and_marked_tokens_are_bold():

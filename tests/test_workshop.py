@@ -4,6 +4,7 @@ That solved copies run, and that every check says "Right.", is checked in test_n
 """
 
 import ast
+import copy
 import json
 import os
 import platform
@@ -353,7 +354,10 @@ def test_a_copys_links_lead_to_the_branch_and_to_files_that_are_there(pushed):
 
 
 def test_binders_image_is_the_projects_own(pushed):
-    (image,) = set(re.findall(r"mybinder\.org/v2/gh/([^?]+)\?", (pushed / "README.md").read_text(encoding="utf-8")))
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in [pushed / "README.md", *pushed.glob("learner/*.ipynb")]
+    )
+    (image,) = set(re.findall(r"mybinder\.org/v2/gh/([^?]+)\?", text))
     assert image == f"{address.project()}/{address.ENVIRONMENT}"
 
 
@@ -704,6 +708,83 @@ def slides(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slides")
     assert main(["workshop", str(folder / "out"), "--chapters", "3", "10", "--slides"]) == 0
     return folder / "out" / "slides"
+
+
+def text(name, source, **metadata):
+    return {"id": name, "cell_type": "markdown", "source": source, "metadata": metadata}
+
+
+def picked(name, source, output, title=None):
+    metadata = {"tags": ["slide"]} | ({"slide": title} if title else {})
+    return cell(name, source) | {"outputs": [output], "metadata": metadata}
+
+
+PRINTED = {"output_type": "stream", "name": "stdout", "text": "the result"}
+DRAWN = {"output_type": "display_data", "data": {"image/png": "aGk="}, "metadata": {}}
+PICKED = {
+    "nbformat": 4,
+    "nbformat_minor": 5,
+    "metadata": {},
+    "cells": [
+        text("title", "# 9. A chapter\n\nWhat it is about"),
+        cell("left-out", "not_shown = 1"),
+        text("section", "## A section\n\nsome prose"),
+        picked("titled", "short = 2", PRINTED, title="What was found"),
+        picked("untitled", "other = 3", PRINTED),
+        picked("long", "\n".join(f"line_{i} = {i}" for i in range(12)), PRINTED),
+        picked("figure", "draw = 4", DRAWN),
+        text("after", "## The end\n\nshown as it is", tags=["slide"]),
+    ],
+}
+
+
+def shown(html):
+    """The slides: what each one says without the speaker's notes, and the notes."""
+    import bs4
+
+    found = bs4.BeautifulSoup(html, "html.parser").select(".slides > section")
+    notes = [" ".join(note.extract().get_text(" ", strip=True) for note in slide.select("aside")) for slide in found]
+    return found, [slide.get_text(" ", strip=True).replace("¶", "").split() for slide in found], notes
+
+
+def test_picked_cells_are_the_slides_each_under_its_title_and_the_prose_is_in_the_notes():
+    pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
+    slides, words, notes = shown(workshop.slides(PICKED, "a chapter"))
+    assert [" ".join(each) for each in words] == [
+        "9. A chapter",
+        "What was found short = 2 the result",
+        "A section other = 3 the result",
+        "A section the result",
+        "",
+        "The end shown as it is",
+    ]
+    assert "What it is about" in notes[0]
+    assert "some prose" in notes[0]
+    assert "not_shown" not in "".join(notes)
+    assert [bool(slide.select("img")) for slide in slides] == [False] * 4 + [True, False]
+
+
+def test_a_chapter_without_picked_cells_shows_all_of_them_and_that_is_said(tmp_path, capsys):
+    notebook = copy.deepcopy(PICKED)
+    for each in notebook["cells"]:
+        each["metadata"] = {}
+    _, words, _ = shown(workshop.slides(notebook, "a chapter"))
+    assert any("not_shown" in each for each in words)
+    (tmp_path / "notebooks").mkdir()
+    for name, content in {"01_picked": PICKED, "02_whole": notebook}.items():
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps(content))
+    arguments = ["--slides", "--notebooks", str(tmp_path / "notebooks")]
+    assert main(["workshop", str(tmp_path / "out"), *arguments]) == 0
+    assert "No cell has the tag 'slide' in 02_whole.ipynb: their slides show every cell" in capsys.readouterr().out
+
+
+@every_notebook
+def test_a_chapter_has_some_twelve_slides_or_none_is_picked(path):
+    cells = [each for each in workshop.read(path)["cells"] if "slide" in each["metadata"].get("tags", [])]
+    assert not cells or 8 <= len(cells) <= 16
+    code = [each for each in cells if each["cell_type"] == "code"]
+    assert [each["id"] for each in code if not each["outputs"]] == []
+    assert all(each["metadata"].get("slide", "x").strip() for each in cells)
 
 
 @pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])

@@ -29,6 +29,10 @@ LAUNCH = re.compile(rf"(colab\.research\.google\.com/github/|git\+https://github
 # A row of the README's table of chapters, with or without the launch links in its last column
 ROW = re.compile(r"^(\|.*\]\(notebooks/([\w.-]+\.ipynb)\).*?) \|(?: \[Colab\]\(.*)?$", re.MULTILINE)
 
+# The line of the README that opens the web site, and the tour on Colab and Binder
+TRY = re.compile(r"^\*\*\[Read it online\]\(.*$", re.MULTILINE)
+TOUR = "00_tour.ipynb"
+
 
 def read(root: Path = ROOT) -> Address:
     """The address in pyproject.toml."""
@@ -54,7 +58,20 @@ def rewrite(path: Path, old: Address, new: Address) -> str:
         text = re.sub(r'(?<=^\[tool\.launch\]\nref = ")[^"]*', new.ref, text, flags=re.MULTILINE)
     if path.name == "README.md":
         text = ROW.sub(lambda row: f"{row[1]} | {new.short_links(row[2])} |", text)
+        text = TRY.sub(lambda _: try_it(new), text)
     return write_opening(text, path.name, new) if path.suffix == ".ipynb" else text
+
+
+def try_it(address: Address) -> str:
+    """How to begin without installing: the web site, and the tour on Colab and Binder."""
+    owner, _, name = address.slug.partition("/")
+    site = f"https://{owner}.github.io/{name}/"
+    colab = f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({address.colab(TOUR)})"
+    binder = f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({address.binder(TOUR)})"
+    return (
+        f"**[Read it online]({site})**, [type a sentence and watch its vectors move]({site}explorer/index.html), "
+        f"or try chapter 0, the tour, with nothing to install: {colab} {binder}"
+    )
 
 
 def write_opening(text: str, name: str, address: Address) -> str:

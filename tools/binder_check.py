@@ -1,29 +1,35 @@
-"""What Binder would do with this commit, without Docker: python tools/binder_check.py (Linux; 2 to 3 minutes)
+"""What Binder would do with this commit, without Docker: python tools/binder_check.py (Linux; 3 minutes)
 
-1. The files in binder/ can run, and repo2docker, which builds Binder's images, takes them.
-2. Every package in binder/environment.yml is written as conda wants it, and they are the ones of pyproject.toml:
-   what bertutil and the chapters need, without the tests' own.
-3. From a clean clone: pip installs the same packages into a new virtual environment, an ordinary user runs postBuild,
-   which checks the checkpoint's files, `start` starts JupyterLab, and chapter 1 runs in it.
+1. The branch `binder`, as .github/workflows/binder.yml makes it of the folder binder/: its script can run, and
+   repo2docker, which builds Binder's images, takes it.
+2. binder/requirements.txt has all that the extra lab asks for, and nbgitpuller, as constraints.txt pins it; and
+   environment.yml, for conda, asks for the packages of pyproject.toml.
+3. pip installs binder/requirements.txt into a new virtual environment; there `start` starts JupyterLab as an ordinary
+   user, nbgitpuller fetches the last commit as a link of the README asks it to, and chapter 1 runs, which installs
+   bertutil first: from the last commit too.
 
-Not seen here: conda's own solution of the environment, and Binder's machines.
+Not seen here: conda's own solution of environment.yml, Binder's Python if it is another one, and Binder's machines.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
+import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-from tools import lab  # noqa: E402
+from tools import address, lab  # noqa: E402
 
 USER = 1000  # as on Binder
 CONDA_NAMES = {
@@ -57,39 +63,45 @@ def requirements(root: Path) -> list[Requirement]:
 
 
 def script_problems(root: Path) -> list[str]:
-    """What keeps postBuild and start from running: lost run bits, a missing first line, Windows line ends."""
+    """What keeps binder/start from running: a lost run bit, a missing first line, Windows line ends."""
+    file = root / "binder" / "start"
+    if not file.exists():
+        return ["binder/start is missing"]
     found = []
-    for name in ("postBuild", "start"):
-        file = root / "binder" / name
-        if not file.exists():
-            found.append(f"binder/{name} is missing")
-            continue
-        if not os.access(file, os.X_OK):
-            found.append(f"binder/{name} cannot be run: git update-index --chmod=+x binder/{name}")
-        text = file.read_bytes()
-        if not text.startswith(b"#!/usr/bin/env bash\n") or b"\r" in text:
-            found.append(f"binder/{name} must begin with #!/usr/bin/env bash and have Unix line ends")
+    if not os.access(file, os.X_OK):
+        found.append("binder/start cannot be run: git update-index --chmod=+x binder/start")
+    text = file.read_bytes()
+    if not text.startswith(b"#!/usr/bin/env bash\n") or b"\r" in text:
+        found.append("binder/start must begin with #!/usr/bin/env bash and have Unix line ends")
     return found
 
 
+def pin_problems(root: Path) -> list[str]:
+    """What binder/requirements.txt lacks of the extra lab, or pins otherwise than constraints.txt."""
+    pins, tested = (
+        {line for line in (root / name).read_text(encoding="utf-8").splitlines() if "==" in line}
+        for name in ("binder/requirements.txt", "constraints.txt")
+    )
+    found = [f"binder/requirements.txt has {pin}, and constraints.txt not" for pin in sorted(pins - tested)]
+    names = {canonicalize_name(Requirement(pin).name) for pin in pins}
+    needed = {canonicalize_name(r.name) for r in requirements(root)} | {"nbgitpuller"}
+    found += [f"binder/requirements.txt lacks {name}" for name in sorted(needed - names)]
+    return [f"{problem}: python tools/lock.py" for problem in found]
+
+
 def environment_problems(root: Path) -> list[str]:
-    """Where the two environment files differ, a spec is not conda's, or pyproject.toml asks for something else."""
+    """Where a spec of environment.yml is not conda's, or pyproject.toml asks for something else."""
     from rattler import MatchSpec
 
-    environments = [
-        yaml.safe_load((root / folder / "environment.yml").read_text(encoding="utf-8")) for folder in ("", "binder")
-    ]
     found = []
-    if environments[0] != environments[1]:
-        found.append("environment.yml and binder/environment.yml differ: copy the first over the second")
-    listed = environments[1]["dependencies"]
+    listed = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     specs = [entry for entry in listed if isinstance(entry, str)]
     from_pip = next((entry["pip"] for entry in listed if isinstance(entry, dict)), [])
     for spec in specs:
         try:
             MatchSpec(spec, strict=True)
         except Exception as error:
-            found.append(f"binder/environment.yml: conda cannot read {spec!r} ({error})")
+            found.append(f"environment.yml: conda cannot read {spec!r} ({error})")
     expected = {}
     for requirement in requirements(root):
         pip_form = f"{requirement.name} {requirement.specifier}"
@@ -97,33 +109,38 @@ def environment_problems(root: Path) -> list[str]:
         expected[pip_form if pip_form in from_pip else conda_form] = requirement
     python = [spec for spec in specs if re.match(r"python\b", spec)]
     have = {*specs, *from_pip} - {"pip", *python}
-    found += [
-        f"pyproject.toml asks for {name}: binder/environment.yml lacks it" for name in sorted({*expected} - have)
-    ]
-    found += [f"binder/environment.yml has {name}: not in pyproject.toml" for name in sorted(have - {*expected})]
+    found += [f"pyproject.toml asks for {name}: environment.yml lacks it" for name in sorted({*expected} - have)]
+    found += [f"environment.yml has {name}: not in pyproject.toml" for name in sorted(have - {*expected})]
     wanted = Requirement(f"python{project(root)['requires-python']}").specifier
     if len(python) != 1 or not (one := re.fullmatch(r"python =(3\.\d+)", python[0])):
-        found.append("binder/environment.yml needs one line 'python =3.N': else Binder begins with its oldest Python")
+        found.append("environment.yml needs one line 'python =3.N'")
     elif not wanted.contains(f"{one[1]}.0"):
-        found.append(f"binder/environment.yml has {python[0]}, and pyproject.toml asks for {wanted}")
+        found.append(f"environment.yml has {python[0]}, and pyproject.toml asks for {wanted}")
     return found
 
 
 def image_problems(root: Path) -> list[str]:
-    """What repo2docker would leave out of the image."""
-    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "--user-id", str(USER)]
-    result = subprocess.run([*command, "--user-name", "jovyan", str(root)], capture_output=True, text=True)
+    """What repo2docker would leave out of the image of the branch that binder/ becomes."""
+    with tempfile.TemporaryDirectory() as folder:
+        branch = shutil.copytree(root / "binder", Path(folder, "branch"))
+        command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", "--user-id", str(USER)]
+        result = subprocess.run([*command, "--user-name", "jovyan", branch], capture_output=True, text=True)
     recipe = result.stdout + result.stderr
     if result.returncode:
-        return [f"repo2docker refuses the repository:\n{recipe[-2000:]}"]
-    python = re.search(r"^ *- python =(3\.\d+)", (root / "binder/environment.yml").read_text(), re.MULTILINE)
+        return [f"repo2docker refuses the branch:\n{recipe[-2000:]}"]
     steps = {
-        "installs binder/environment.yml": 'env update -p ${NB_PYTHON_PREFIX} --file "binder/environment.yml"',
-        "runs binder/postBuild": "RUN ./binder/postBuild",
-        "starts through binder/start": 'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"',
-        "begins with that Python": f"py-2d{python[1].replace('.', '-2e')}-2d" if python else "a line 'python =3.N'",
+        "installs requirements.txt": '-r "requirements.txt"',
+        "starts through start": 'R2D_ENTRYPOINT="${REPO_DIR}/start"',
+        "begins with runtime.txt's Python": f"py-2d{python_of_image(root).replace('.', '-2e')}-2d",
     }
     return [f"repo2docker builds no image that {does}" for does, line in steps.items() if line not in recipe]
+
+
+def python_of_image(root: Path) -> str:
+    """Such as "3.13"; "none" where binder/runtime.txt names none."""
+    file = root / "binder" / "runtime.txt"
+    found = re.fullmatch(r"python-(3\.\d+)\n", file.read_text(encoding="utf-8")) if file.exists() else None
+    return found[1] if found else "none"
 
 
 def missing_packages(python: Path | str, needed: Iterable[Requirement]) -> list[str]:
@@ -144,40 +161,56 @@ def ordinary_user() -> list[str]:
     return [*user, f"--ambient-caps={rights}", f"--bounding-set={rights}"]
 
 
-def user_environment(root: Path, binaries: Path) -> dict[str, str]:
-    """A user's environment variables: the repository is home, as on Binder, and pip's own settings stay."""
+def user_environment(home: Path, binaries: Path) -> dict[str, str]:
+    """A user's environment variables; pip's own settings stay."""
     kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "LANG"))}
-    return kept | {"HOME": str(root), "PATH": f"{binaries}:/usr/bin:/bin", "USER": "jovyan"}
+    return kept | {"HOME": str(home), "PATH": f"{binaries}:/usr/bin:/bin", "USER": "jovyan"}
 
 
-def post_build_problems(root: Path, environment: Mapping[str, str]) -> list[str]:
-    """Run postBuild as an ordinary user in the repository's folder."""
-    command = [*ordinary_user(), "./binder/postBuild"]
-    result = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    return [f"postBuild failed:\n{(result.stdout + result.stderr)[-3000:]}"] if result.returncode else []
+def start_problems(root: Path, home: Path, environment: Mapping[str, str]) -> list[str]:
+    """Start JupyterLab as Binder does, fetch the clone `root` as a link asks for it, and run chapter 1."""
+    here = address.read(root)
+    variables = {**environment, **redirected(root, here.slug), "HOME": str(home)}
+    with lab.serve(home, [*ordinary_user(), str(root / "binder" / "start"), "jupyter"], variables) as server:
+        fetch(server, here.binder("01_loading.ipynb"))
+        return server.run("course/notebooks/01_loading.ipynb")
 
 
-def start_problems(root: Path, environment: Mapping[str, str]) -> list[str]:
-    """Start JupyterLab as Binder does, and run chapter 1 in it."""
-    with lab.serve(root, [*ordinary_user(), "./binder/start", "jupyter"], environment) as server:
-        return server.run("notebooks/01_loading.ipynb")
+def fetch(server: lab.Lab, link: str) -> None:
+    """Do what the part of Binder's link behind urlpath= asks the server for."""
+    (path,) = parse_qs(urlsplit(link).query)["urlpath"]
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+    query = urlencode({"repo": asked["repo"], "branch": asked["branch"], "targetpath": asked["targetPath"]})
+    request = urllib.request.Request(f"{server.url}/git-pull/api?{query}&token={server.token}")
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        said = answer.read().decode()
+    if '"phase": "finished"' not in said:
+        raise RuntimeError(f"nbgitpuller did not fetch the repository:\n{said[-2000:]}")
+
+
+def redirected(repository: Path, slug: str) -> dict[str, str]:
+    """Environment variables with which git reads `repository` in the place of the one on GitHub, and no other."""
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": f"https://github.com/{slug}",
+        "GIT_ALLOW_PROTOCOL": "file",  # a connection to another machine fails
+    }
 
 
 def install(root: Path, folder: Path) -> Path:
-    """The packages of pyproject.toml, at the tested versions, in a new virtual environment; its folder bin.
-
-    The environment of conda-forge and this one are the same by environment_problems().
-    """
+    """The packages of binder/requirements.txt in a new virtual environment; its folder bin."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    command = [folder / "bin/python", "-m", "pip", "install", "-qq", "--no-compile", "-c", root / "constraints.txt"]
-    subprocess.run([*command, *map(str, requirements(root))], check=True)
+    command = [folder / "bin/python", "-m", "pip", "install", "-qq", "--no-compile"]
+    subprocess.run([*command, "-r", root / "binder" / "requirements.txt"], check=True)
     give_to_user(folder)
     return folder / "bin"
 
 
 def clone(folder: Path) -> Path:
-    """The last commit, in a folder that belongs to the ordinary user."""
+    """The last commit, under the name of the branch that the links open, in a folder of the ordinary user."""
     subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{ROOT}", folder], check=True)
+    subprocess.run(["git", "checkout", "--quiet", "-B", address.read(folder).ref], cwd=folder, check=True)
     give_to_user(folder)
     return folder
 
@@ -191,13 +224,15 @@ def give_to_user(folder: Path) -> None:
 
 def check(root: Path, folder: Path) -> list[str]:
     """All that is wrong with a clone; the costly parts only where the cheap ones find nothing."""
-    if found := [*script_problems(root), *environment_problems(root), *image_problems(root)]:
+    if found := [*script_problems(root), *pin_problems(root), *environment_problems(root), *image_problems(root)]:
         return found
     binaries = install(root, folder / "environment")
     if found := missing_packages(binaries / "python", requirements(root)):
         return found
-    environment = user_environment(root, binaries)
-    return post_build_problems(root, environment) or start_problems(root, environment)
+    home = folder / "home"
+    home.mkdir()
+    give_to_user(home)
+    return start_problems(root, home, user_environment(home, binaries))
 
 
 def main() -> int:

@@ -1,6 +1,8 @@
 """Build the book, a web site made of the notebooks as they are committed: python tools/book.py [FOLDER]
 
-Nothing is executed or downloaded, and a warning is an error. FOLDER: book/_build/html, where none is given.
+No notebook is executed, nothing is downloaded, and a warning is an error. The explorer's files are computed from the
+default checkpoint; without what that needs (see tools/explorer.py) the book is built without it, and says so.
+FOLDER: book/_build/html, where none is given.
 """
 
 import argparse
@@ -29,10 +31,12 @@ MODULES = [
 ]
 MODULES += ["fine_tuning", "packed", "corpus", "engines"]  # in reading order
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
-FIGURES += ["many_texts", "ledger", "tour"]
+FIGURES += ["many_texts", "work", "ledger", "tour"]
 
-sys.path.insert(0, str(BOOK))
+sys.path[:0] = [str(BOOK), str(ROOT)]
 from reference import reference  # noqa: E402
+
+from tools import explorer  # noqa: E402
 
 
 def gather(source: Path) -> None:
@@ -46,6 +50,7 @@ def gather(source: Path) -> None:
     start = start.replace("this repository", "[the repository](repository:)")
     (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
+    (source / "_explorer.md").write_text(link_to_explorer(explorer.missing()), encoding="utf-8")
     (source / "_modules.md").write_text(references("bertutil", MODULES), encoding="utf-8")
     (source / "_plots.md").write_text(references("bertutil.course.plots", FIGURES), encoding="utf-8")
 
@@ -63,13 +68,25 @@ def cards(readme: str) -> str:
     return "\n".join(f"- [{number}. {title}]({file})\n\n  {text}\n" for number, title, file, text in rows)
 
 
+def link_to_explorer(missing: str) -> str:
+    """The way to the explorer, or why this build of the book is without it."""
+    if missing:
+        return f"This build of the book is without the explorer: {missing}."
+    return "[Type your own sentences, and watch the vectors move, layer by layer](explorer:)"
+
+
 def build(folder: Path) -> int:
     """Build the site in `folder`; the exit status is not 0 where there was a warning."""
     with tempfile.TemporaryDirectory() as temporary:
         source, doctrees = Path(temporary, "source"), Path(temporary, "doctrees")
         gather(source)
         options = ["-c", str(BOOK), "-d", str(doctrees), "-W", "--keep-going", "-q", "-j", "auto"]
-        return build_main([*options, str(source), str(folder)])
+        status = build_main([*options, str(source), str(folder)])
+    if explorer.missing():
+        print(f"The book is without the explorer: {explorer.missing()}.")
+    else:
+        explorer.build(folder / "explorer")
+    return status
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ import nbformat
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 from tools import address  # noqa: E402
+from tools.binder_check import redirected  # noqa: E402
 
 VERSIONS = ROOT / "tools" / "colab.txt"
 CHECKER = ["nbval>=0.11"]  # runs the comparison; not on Colab
@@ -63,13 +64,7 @@ def colab_environment(folder: Path, repository: Path, slug: str) -> dict[str, st
     stand_in.mkdir(parents=True)
     (stand_in / "__init__.py").touch()
     (stand_in.parents[1] / "sitecustomize.py").write_text("import google.colab\n")
-    redirected = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
-        "GIT_CONFIG_VALUE_0": f"https://github.com/{slug}",
-        "GIT_ALLOW_PROTOCOL": "file",  # a connection to another machine fails
-    }
-    return os.environ | redirected | {"PYTHONPATH": str(stand_in.parents[1])}
+    return os.environ | redirected(repository, slug) | {"PYTHONPATH": str(stand_in.parents[1])}
 
 
 def run_cell(cell: str, environment: Path, folder: Path, variables: dict[str, str]) -> str:

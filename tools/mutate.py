@@ -458,6 +458,42 @@ MUTATIONS = [
         ),
     ),
     *changes(
+        "bertutil/fine_tuning.py",
+        "tests/test_tuning_vectors.py",
+        (".fill_diagonal_(False)", "", "pairs_without_a_common_text_leave_nothing_out"),
+        (
+            ", leave_out=right_ones",
+            ", leave_out=right_ones & False",
+            "another_text_of_the_same_query_is_no_wrong_one",
+        ),
+        ("    trained.model.eval()\n", "", "the_result_is_in_evaluation_mode_and_float32"),
+        (
+            "back = scores[:, : len(queries)].T",
+            "back = scores[:, -len(queries) :].T",
+            "the_loss_is_that_of_sentence_transformers_with_hard_negatives",
+        ),
+        ("= bert.tokenizer.sep_token_id", "= 0", "texts_are_cut_after_so_many_tokens_as_the_tokenizer_does"),
+    ),
+    *changes(
+        "bertutil/checkpoints.py",
+        "tests/test_tuning_vectors.py",
+        (
+            "        if not _alike(bert, again):",
+            "        if False:",
+            "an_edit_that_no_file_holds_is_refused_and_leaves_no_folder",
+        ),
+        (
+            "        shutil.rmtree(folder, ignore_errors=True)\n",
+            "",
+            "a_disk_that_is_full_leaves_no_folder",
+        ),
+        (
+            "if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):",
+            "if False:",
+            "a_folder_with_files_is_refused_and_stays",
+        ),
+    ),
+    *changes(
         "bertutil/folder.py",
         "tests/test_folder.py",
         ("os.fsync(self.file.fileno())", "pass", "files_and_record_are_on_the_disk_before_the_record_counts"),

@@ -30,7 +30,7 @@ import os
 import subprocess
 import sys
 
-if importlib.util.find_spec("bertutil") is None:
+if importlib.util.find_spec("bertutil") is None:  # on Colab and on Binder
     if "google.colab" not in sys.modules and "ON_BINDER" not in os.environ:
         raise ModuleNotFoundError("bertutil is missing: see README, 'Start'")
     need = "git+https://github.com/{slug}@{ref}"

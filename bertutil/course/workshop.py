@@ -38,6 +38,8 @@ EXAMPLES = """examples:
 NOT_ON_SLIDES = {"install", "parameters", "imports"}
 PROJECT = Path(__file__).resolve().parents[2]  # the repository, or where the package is installed
 
+SLIDE_LINES = 11  # a cell with more is shown by its result
+
 Cell = dict[str, Any]
 Notebook = dict[str, Any]
 
@@ -225,9 +227,12 @@ Colab File, Save a copy in Drive; on Binder File, Download.
 
 
 def slides(notebook: Notebook, title: str) -> str:
-    """Return a chapter as one HTML file with everything in it: a slide for each heading, below it one for each cell.
+    """Return a chapter as one HTML file with everything in it: a slide for each cell with the tag `slide`.
 
-    A cell that draws is shown by its figure alone; prose between the cells goes to the speaker's notes (key S).
+    Such a slide is headed by what the cell's metadata say under "slide", a figure by its own title, everything else
+    by the section's heading. Where no cell has the tag there is one for each heading, and below it one for each cell.
+    A cell that draws is shown by its figure alone, a long one on a picked slide by its result alone; prose between
+    the cells goes to the speaker's notes (key S).
     Raises ModuleNotFoundError where nbconvert or sphinx-revealjs, which brings reveal.js along, is missing.
     """
     spec = find_spec("sphinx_revealjs")
@@ -241,21 +246,64 @@ def slides(notebook: Notebook, title: str) -> str:
     parts = {"css": "dist/reveal.css", "js": "dist/reveal.js", "notes": "plugin/notes/notes.js"}
     resources = {"title": title} | {name: (reveal / file).read_text(encoding="utf-8") for name, file in parts.items()}
     shown = _without_solutions(notebook, exercises(notebook))
-    shown["cells"] = [cell for cell in shown["cells"] if cell["id"] not in NOT_ON_SLIDES]
-    for cell in shown["cells"]:
-        code, heading = cell["cell_type"] == "code", cell["source"].startswith(("# ", "## "))
-        kind = "subslide" if code else "slide" if heading else "notes"
-        drawn = any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
-        cell["metadata"] = {"slideshow": {"slide_type": kind}, "tags": ["figure"] if drawn else []}
-        cell["source"] = (
-            cell["source"] if code else LINK.sub(lambda m: m[0] if "://" in m[3] else m[2], cell["source"])
-        )
+    cells = [cell for cell in shown["cells"] if cell["id"] not in NOT_ON_SLIDES]
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            cell["source"] = LINK.sub(lambda m: m[0] if "://" in m[3] else m[2], cell["source"])
+    shown["cells"] = _picked(cells) if is_picked(notebook) else [_slide(cell, *_kind(cell)) for cell in cells]
     config = Config({"TagRemovePreprocessor": {"enabled": True, "remove_input_tags": {"figure"}}})
     exporter: Any = SlidesExporter(  # type: ignore[no-untyped-call]
         config=config, raw_template=SLIDES, exclude_input_prompt=True, exclude_output_prompt=True
     )
     html, _ = exporter.from_notebook_node(nbformat.reads(json.dumps(shown), as_version=4), resources)  # type: ignore[no-untyped-call]
     return str(html)
+
+
+def is_picked(notebook: Notebook) -> bool:
+    """Whether cells of a chapter are picked for its slides, by the tag `slide`."""
+    return any(_is_picked(cell) for cell in notebook["cells"])
+
+
+def _is_picked(cell: Cell) -> bool:
+    return "slide" in cell["metadata"].get("tags", [])
+
+
+def _draws(cell: Cell) -> bool:
+    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def _kind(cell: Cell) -> tuple[str, list[str]]:
+    """The kind of a slide that a cell is where none is picked, and its tags."""
+    if cell["cell_type"] == "code":
+        return "subslide", ["figure"] * _draws(cell)
+    return ("slide" if cell["source"].startswith(("# ", "## ")) else "notes"), []
+
+
+def _slide(cell: Cell, kind: str, tags: Sequence[str] = ()) -> Cell:
+    return cell | {"metadata": {"slideshow": {"slide_type": kind}, "tags": [*tags]}}
+
+
+def _picked(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of the picked slides: a title, then what is shown, then the prose up to the next one as notes."""
+    result: list[Cell] = []
+    section = ""
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            section = next(iter(re.findall(r"^##+ (.+)$", cell["source"], re.MULTILINE)), section)
+        if cell["id"] == "title":
+            heading, _, prose = cell["source"].partition("\n")
+            result.append(_slide(cell | {"source": heading}, "slide"))
+            result.append(_slide(cell | {"source": prose, "id": "title-notes"}, "notes"))
+        elif _is_picked(cell) and cell["source"].startswith("#"):
+            result.append(_slide(cell, "slide"))
+        elif _is_picked(cell):
+            title = cell["metadata"].get("slide", "" if _draws(cell) else section)
+            above = {"cell_type": "markdown", "id": f"{cell['id']}-title", "source": title and f"## {title}"}
+            is_result = _draws(cell) or len(cell["source"].splitlines()) > SLIDE_LINES
+            result += [_slide(above, "slide"), _slide(cell, "-", ["figure"] * is_result)]
+        elif cell["cell_type"] != "code":
+            result.append(_slide(cell, "notes"))
+    return result
 
 
 SLIDES = """
@@ -477,6 +525,10 @@ def main(arguments: list[str]) -> int:
         print("nothing was written:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     folders = "learner, solved and slides" if options.slides else "learner and solved"
+    if options.slides:
+        whole = [name for name in names if not is_picked(read(source / name))]
+        if whole:
+            print(f"No cell has the tag 'slide' in {', '.join(whole)}: their slides show every cell")
     print(f"{len(names)} chapters written to {options.out}, folders {folders}: {', '.join(names)}")
     if options.offline:
         wheels = [*(options.out / "stick" / "wheels").iterdir()]

@@ -46,6 +46,7 @@ from bertutil.course.plots.tokens import (
     who_sees_whom,
 )
 from bertutil.course.plots.tour import whole_way
+from bertutil.course.plots.tuning import gain_curve, gains_by_way, score_maps
 from bertutil.course.plots.vocabulary import (
     compared_histograms,
     longest_match,
@@ -54,6 +55,7 @@ from bertutil.course.plots.vocabulary import (
     vocabulary_map,
     word_pieces,
 )
+from bertutil.course.plots.work import lines_over_size, recall_time_size
 
 __all__ = [
     "BLUE",
@@ -76,6 +78,8 @@ __all__ = [
     "cosines_by_layer",
     "feature_histogram",
     "found_within",
+    "gain_curve",
+    "gains_by_way",
     "gpu_words",
     "heads_by_effect",
     "input_grid",
@@ -84,13 +88,16 @@ __all__ = [
     "learning_curve",
     "ledger_tiles",
     "lines_by_padding",
+    "lines_over_size",
     "lines_per_layer",
     "longest_match",
     "moves_by_token",
     "padding_waste",
     "parameter_map",
     "pooling_paths",
+    "recall_time_size",
     "rivals_by_layer",
+    "score_maps",
     "scores_by_layer",
     "scores_by_probe",
     "senses_by_layer",

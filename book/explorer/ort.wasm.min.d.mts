@@ -1,0 +1,1 @@
+export * from "onnxruntime-web"; // the types of the file that tools/explorer.py puts here
