@@ -32,7 +32,7 @@ MODULES = [
     "bertutil.cli",
     "bertutil.__main__",
 ]
-MAX_LINES = 4220  # some 3,600 for what the core does, the others for what it refuses: checkpoints, texts, files
+MAX_LINES = 4340  # some 3,700 for what the core does, the others for what it refuses: checkpoints, texts, files
 
 # The one place outside the course that names a module of it: the command line looks its commands up there
 COMMANDS = ("bertutil.cli", "COMMANDS")

@@ -1,6 +1,6 @@
 """Every notebook keeps the rules, and runs again: other checkpoints, through papermill, without a network.
 
-In CI with two layers; the other kinds, and the chapters that train, are for the weekly check. All chapters share a
+In CI with two layers; the other kinds, and the slow chapters, are for the weekly check. All chapters share a
 kernel here, which forgets all names in between; `pytest --nbval` gives each its own.
 
 What runs is the copy with the solutions in the stubs' places: so every solution is right, and no later cell needs a
@@ -36,7 +36,7 @@ SET_UP = {  # the install cell is folded: in JupyterLab, on Colab, and in the bo
 every_notebook = pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=lambda path: path.name)
 
 
-# What people bring. Two layers are tried with every change, but for the chapters that train; these and the others in
+# What people bring. Two layers are tried with every change, but for the slow chapters; these and the others in
 # the weekly check. Seven layers are more than the default checkpoint has, so chapter 11 freezes some.
 CHECKPOINTS = {
     "two_layers": {"num_hidden_layers": 2},
@@ -44,14 +44,14 @@ CHECKPOINTS = {
     "cased": {"num_hidden_layers": 4},
     "one_segment_type": {"num_hidden_layers": 4, "type_vocab_size": 1},
 }
-TRAINING = ("08_", "11_", "12_", "15_")
+SLOW = ("08_", "11_", "12_", "13_", "15_")  # they train, or start other processes
 every_run = pytest.mark.parametrize(
     ("path", "kind"),
     [
         pytest.param(
             path,
             kind,
-            marks=[] if kind == "two_layers" and not path.name.startswith(TRAINING) else pytest.mark.weekly,
+            marks=[] if kind == "two_layers" and not path.name.startswith(SLOW) else pytest.mark.weekly,
         )
         for kind in CHECKPOINTS
         for path in notebooks.NOTEBOOKS
