@@ -101,6 +101,11 @@ WRONG = [
     (ch01.embedding_parameters, lambda c: 1, "your function gives 1"),
     (
         ch01.embedding_parameters,
+        lambda c: (c.vocab_size + c.max_position_embeddings + c.type_vocab_size + 2) * 384,
+        "take config.hidden_size",
+    ),
+    (
+        ch01.embedding_parameters,
         lambda c: (c.vocab_size + c.max_position_embeddings + 2) * c.hidden_size,
         "the segment table is missing",
     ),

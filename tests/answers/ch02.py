@@ -79,6 +79,17 @@ def instead(model, ids, place, other):
     return without(torch.cosine_similarity(run(model, ids), run(model, row), dim=-1).tolist(), place)
 
 
+def by_id(model, ids, place):
+    kept = [i for i in ids if i != ids[place]]
+    return torch.cosine_similarity(run(model, without(ids, place)), run(model, kept), dim=-1)
+
+
+def first_of_its_id(model, ids, place):
+    rest = ids.copy()
+    rest.remove(ids[place])
+    return apart(model, ids, place, whole=without(range(len(ids)), place), rest=rest)
+
+
 def old_positions(model, ids, place):
     others = without(range(len(ids)), place)
     return apart(model, ids, place, whole=others, positions=others)
@@ -169,6 +180,8 @@ WRONG = [
     (ch02.text_mask, lambda ids, t: torch.isin(ids, torch.tensor(t.all_special_ids)), "and [UNK] counts as text"),
     (ch02.text_mask, in_place, "changes the tensor"),
     (ch02.cosines_without, old_positions, "kept its old position"),
+    (ch02.cosines_without, by_id, "leave one token out, by its place"),
+    (ch02.cosines_without, first_of_its_id, "and not the first of its id"),
     (ch02.cosines_without, masked, "kept its old position"),
     (
         ch02.cosines_without,

@@ -124,6 +124,13 @@ def segment_effect_otherwise(model, ids):
     return [min((unit[0] * unit[1]).sum(dim=-1).tolist()) for unit in units]
 
 
+def segment_effect_with_gradients(model, ids):
+    """Without no_grad, and a list of tensors."""
+    one = model(input_ids=ids, output_hidden_states=True).hidden_states
+    other = model(input_ids=ids, token_type_ids=torch.ones_like(ids), output_hidden_states=True).hidden_states
+    return [torch.cosine_similarity(a, b, dim=-1).min() for a, b in zip(one, other, strict=True)]
+
+
 RIGHT = [
     (ch04.segment_ids, segment_ids),
     (ch04.segment_ids, segment_ids_otherwise),
@@ -133,6 +140,7 @@ RIGHT = [
     (ch04.ignores_first, ignores_first_otherwise),
     (ch04.segment_effect, segment_effect),
     (ch04.segment_effect, segment_effect_otherwise),
+    (ch04.segment_effect, segment_effect_with_gradients),
 ]
 
 WRONG = [
@@ -207,6 +215,11 @@ WRONG = [
     (ch04.segment_effect, lambda m, ids: cosines(m, ids, "by position").amin(dim=-1), "became the attention mask"),
     (ch04.segment_effect, lambda m, ids: cosines(m, ids).mean(dim=-1), "this is the mean"),
     (ch04.segment_effect, lambda m, ids: cosines(m, ids).amax(dim=-1), "this is the highest"),
+    (
+        ch04.segment_effect,
+        lambda m, ids: torch.cosine_similarity(all_states(m, ids, 0), all_states(m, ids, 1)).amin(dim=-1),
+        "a token's vector is the last axis",
+    ),
     (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=0), "the lowest of the TOKENS"),
     (ch04.segment_effect, lambda m, ids: cosines(m, ids)[-1].min(), "not one for all"),
     (ch04.segment_effect, lambda m, ids: cosines(m, ids).amin(dim=-1)[1:], "layer 0 is asked for, too"),

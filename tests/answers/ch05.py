@@ -97,6 +97,13 @@ def never_handed_on(model, ids, k):
     return state[0]
 
 
+def without_batch(model, ids, k):
+    states = model.embeddings.LayerNorm(summed(model, ids))
+    for layer in model.encoder.layer[:k]:
+        states = layer(states)
+    return states
+
+
 RIGHT = [
     (ch05.count_values, lambda n, tokens, features: (n + 1) * len(tokens) * max(tokens) * features),
     (ch05.count_values, lambda n, tokens, features: torch.zeros(n + 1, len(tokens), max(tokens), features).numel()),
@@ -181,6 +188,13 @@ WRONG = [
     (ch05.text_states, lambda s, mask, i: masked(s, mask, i) + 1, "the numbers are not"),
     (ch05.text_states, lambda s, mask, i: [state[i] for state in s], "this is a list"),
     (ch05.text_states, lambda s, mask, i: s[99], "your function raised IndexError"),
+    (ch05.text_states, lambda s, mask, i: s[:, i], "torch.stack makes one tensor of them"),
+    (ch05.text_states, lambda s, mask, i: s[i][mask[i].bool()], "the mask is for the axis of the tokens"),
+    (
+        ch05.text_states,
+        lambda s, mask, i: torch.stack(s)[:, i][mask[i].bool()],
+        "the mask is for the axis of the tokens",
+    ),
     (ch05.text_states, reshaped, "they do not turn the box"),
     (
         ch05.text_states,
@@ -234,5 +248,16 @@ WRONG = [
         "without its weight and its bias",
     ),
     (ch05.layer_state, never_handed_on, "the last layer was given layer 0"),
+    (ch05.layer_state, without_batch, "without a batch"),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: by_layers(m, ids, lambda all: all[k : k + 1] * k),
+        "layer[k] is taken each time",
+    ),
+    (
+        ch05.layer_state,
+        lambda m, ids, k: m.embeddings.position_embeddings(ids),
+        "are the ids taken for positions?",
+    ),
     (ch05.layer_state, lambda m, ids, k: layer_state(m, ids, k)[1:-1], "expected is [6, 32]"),
 ]

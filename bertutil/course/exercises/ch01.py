@@ -118,6 +118,9 @@ def _judge_embeddings(answer: Any) -> None:
         "the tables stand side by side: add their rows up, and multiply by the features only": each(
             lambda w, p, s, f: w * p * s * f
         ),
+        "384 features are those of the default checkpoint; take config.hidden_size": each(
+            lambda w, p, s, f: (w + p + s + 2) * 384
+        ),
         "512 positions are those of the usual checkpoints; take the number from the configuration": each(
             lambda w, p, s, f: (w + 512 + s + 2) * f
         ),

@@ -108,11 +108,15 @@ def _judge_cosines_without(function: Any) -> None:
     for seed, length, place in [(1, 9, 3), (2, 6, 0), (3, 7, 6)]:
         model = tiny_model(seed)
         ids = [101, *range(2000 + seed, 2000 + seed + length - 2), 102]
+        if 1 < place < length - 1:
+            ids[1] = ids[place]  # a word that stands in the row twice
         try:
             answer = call(function, model, list(ids), place)
         except Wrong as error:
             if "must match the size" not in str(error):
                 raise
+            if f"({length - 2})" in str(error):
+                raise Wrong(f"{error}. {_BY_ID}") from None
             raise Wrong(
                 f"{error}. The whole row has one token more: leave token {place} out of its vectors too"
             ) from None
@@ -121,6 +125,9 @@ def _judge_cosines_without(function: Any) -> None:
         except (TypeError, ValueError, RuntimeError):
             raise Wrong(f"return a tensor of cosines; this is a {type(answer).__name__}") from None
         _compare_cosines(values, model, ids, place)
+
+
+_BY_ID = "The row has the id at `place` twice: leave one token out, by its place"
 
 
 def _compare_cosines(values: Tensor, model: BertModel, ids: list[int], place: int) -> None:
@@ -135,6 +142,8 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int], place: in
     others = [i for i in range(len(ids)) if i != place]
     shorter = [ids[i] for i in others]
     whole, rest = _last(model, ids), _last(model, shorter)
+    first_gone = ids.copy()
+    first_gone.remove(ids[place])
     masked = [*ids[:place], 103, *ids[place + 1 :]]
     padded = [*ids[:place], 0, *ids[place + 1 :]]
 
@@ -148,6 +157,7 @@ def _compare_cosines(values: Tensor, model: BertModel, ids: list[int], place: in
             cosine(whole[others], _last(model, shorter, positions=others)),
             "each token kept its old position (position_ids, or a 0 in the mask); let those behind the gap move up",
         ),
+        (cosine(whole[others], _last(model, first_gone)), f"{_BY_ID}, and not the first of its id"),
         (
             cosine(whole[:-1], rest),
             "the tokens behind the gap are compared one place apart: there, token i belongs to token i + 1 of the "

@@ -225,6 +225,8 @@ def _judge_segment_effect(function: Any) -> None:
             lambda _, by_place, named, runs=runs: _note(runs, by_place, named), with_kwargs=True
         )
         answer = call(function, model, ids)
+        if isinstance(answer, list | tuple):  # torch warns where such a list is made a tensor without this
+            answer = [one.detach() if isinstance(one, Tensor) else one for one in answer]
         asked = [dict(run) for run in runs]
         try:
             values = torch.as_tensor(answer, dtype=torch.float32).detach()
@@ -294,6 +296,10 @@ def _compare_effect(values: Tensor, model: Any, ids: Tensor, asked: list[dict[st
         (
             torch.ones(len(values)),
             f"all cosines are 1, so two runs that are the same were compared. {why}",
+        ),
+        (
+            torch.cosine_similarity(whole, other, dim=1).amin(dim=-1),
+            "these are cosines of features, each over all tokens; a token's vector is the last axis, dim=-1",
         ),
         (
             cosine.mean(dim=-1),

@@ -126,6 +126,12 @@ def _judge_text_states(function: Any) -> None:
         except Wrong as error:
             if rows > 1 and "number of dimensions" in str(error):
                 raise Wrong(f"{error} ({shown} squeeze changes nothing; pick the text by its index)") from None
+            if "tuple indices must be integers" in str(error):
+                raise Wrong(f"{error} (the states are a tuple; torch.stack makes one tensor of them)") from None
+            if "The shape of the mask" in str(error):
+                raise Wrong(
+                    f"{error} (the mask is for the axis of the tokens; which axis stands in its place?)"
+                ) from None
             raise
         if not isinstance(answer, Tensor):
             raise Wrong(f"return one tensor; this is a {type(answer).__name__}")
@@ -199,7 +205,12 @@ def _judge_layer_state(function: Any) -> None:
             part.register_forward_hook(lambda *_, name=name, computed=computed: computed.append(name))
         for layer in model.encoder.layer:
             layer.register_forward_hook(lambda *_, computed=computed: computed.append("layer"))
-        answer = call(function, model, ids, k)
+        try:
+            answer = call(function, model, ids, k)
+        except Wrong as error:
+            if "index out of range in self" in str(error):
+                raise Wrong(f"{error} (a table has no such row: are the ids taken for positions?)") from None
+            raise
         if not isinstance(answer, Tensor):
             raise Wrong(f"return one tensor; this is a {type(answer).__name__}")
         shown = f"for a model of {n_layers} layers and k={k}"
@@ -246,19 +257,24 @@ def _layer_slips(model: Any, state: Tensor, k: int) -> dict[str, Tensor]:
     """Wrong ways from layer 0 to layer k."""
     layers = list(model.encoder.layer)
 
-    def through(chosen: list[Any]) -> Tensor:
-        result = state
+    def through(chosen: list[Any], state: Tensor = state) -> Tensor:
         for layer in chosen:
-            result = layer(result)
-        return result[0]
+            state = layer(state)
+        return state
 
     return {
-        "the last layer was given layer 0; each one takes what the one before returns": through([layers[k - 1]]),
+        "the states went in without a batch, so no token saw another: [None] makes them [1, tokens, features]": (
+            through(layers[:k], state[0])
+        ),
+        "the last layer was given layer 0; each one takes what the one before returns": through([layers[k - 1]])[0],
         "the first layer is skipped, or they are counted from the end: take the first k, encoder.layer[:k]": through(
             layers[1 : k + 1]
+        )[0],
+        "the layers are taken in the wrong order: encoder.layer[0] comes first": through(layers[:k][::-1])[0],
+        "the first layer is taken again and again; go on to the next one": through(layers[:1] * k)[0],
+        "layer[k] is taken each time; count with a number of its own, or take encoder.layer[:k]": (
+            through(layers[k : k + 1] * k)[0]
         ),
-        "the layers are taken in the wrong order: encoder.layer[0] comes first": through(layers[:k][::-1]),
-        "the first layer is taken again and again; go on to the next one": through(layers[:1] * k),
     }
 
 
