@@ -1,7 +1,8 @@
 """How fast `bertutil.embed` is, beside other ways to the same vectors, each in float32 and in its best precision.
 
 python benchmarks/run.py             all of it (an hour and a half on two quiet cores), then the report
-python benchmarks/run.py --short     the same sizes in fewer rounds, twenty minutes: the rounds are told
+python benchmarks/run.py --short     fewer sizes in fewer rounds, which are told
+python benchmarks/run.py --float32   without bfloat16, for a processor that has no instructions for it
 python benchmarks/run.py --quick     one model, few texts, two rounds; nothing is written
 python benchmarks/run.py --report    the report: README.md and speed.png here, the table in the project's README
 python benchmarks/run.py --flair P   word vectors beside flair's, which needs an environment of its own (flair 0.15
@@ -341,13 +342,13 @@ def bfloat16_ways(bert: bertutil.Bert, folder: str) -> dict[str, Way]:
 SLOW = (LOOP, "batches of 32, given order", "feature-extraction pipeline")  # left out from 5,000 texts on
 
 
-def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[str, object]:
-    """All ways on one checkpoint and one kind of text: equality, then speed."""
+def compare(folder: str, kind: str, n: int, threads: int, rounds: int, halves: bool = True) -> dict[str, object]:
+    """All ways on one checkpoint and one kind of text: equality, then speed; with `halves` in bfloat16 too."""
     torch.set_num_threads(threads)
     bert, half = bertutil.load(folder), bertutil.load(folder, dtype=torch.bfloat16)
     draws = [make_texts(kind, n, seed) for seed in range(rounds)]
     some, where = draws[0][:64], str(locate(folder))
-    ways, low = float32_ways(bert, where), bfloat16_ways(half, where)
+    ways, low = float32_ways(bert, where), bfloat16_ways(half, where) if halves else {}
     reference = ways[LOOP](some)
     gaps = {name: largest_difference(way(some), reference) for name, way in ways.items()}
     if wrong := {name: gap for name, gap in gaps.items() if gap > 1e-4}:
@@ -377,7 +378,7 @@ def compare(folder: str, kind: str, n: int, threads: int, rounds: int) -> dict[s
         "speed": in_precision(seconds),
         "tokens_per_second": statistics.median(t / s for t, s in zip(tokens, seconds["embed"], strict=True)),
         "largest_difference": max(gaps.values()),
-        "smallest_cosine_bfloat16": min(cosines.values()),
+        "smallest_cosine_bfloat16": min(cosines.values(), default=None),
     }
 
 
@@ -386,7 +387,7 @@ def in_precision(seconds: dict[str, list[float]]) -> dict[str, list[float]]:
 
     sentence-transformers in bfloat16 itself is compared with float32.
     """
-    full, half = ratios(seconds, UNIT), ratios(seconds, f"{UNIT}{HALF}")
+    full, half = ratios(seconds, UNIT), ratios(seconds, f"{UNIT}{HALF}") if f"{UNIT}{HALF}" in seconds else {}
     return {name: (half if name.endswith(HALF) and not name.startswith(UNIT) else full)[name] for name in seconds}
 
 
@@ -475,6 +476,12 @@ def report(results: dict[str, Any]) -> None:
         "",
         table(["", *heads], detail_rows(runs)),
         "",
+        "## In bfloat16, on a processor that has it",
+        "",
+        half_words(results["bfloat16"]),
+        "",
+        table(["way", *(f"{n:,} texts" for n in results["bfloat16"]["texts"])], half_rows(results["bfloat16"])),
+        "",
         "## On a GPU",
         "",
         *plots.gpu_words(gpu),
@@ -522,8 +529,29 @@ def summary(results: dict[str, Any]) -> str:
         f"Times as fast as {UNIT} in the same precision (its own line in bfloat16: against float32), the default "
         f"checkpoint, texts of mixed length, {runs[0]['threads']} threads, equal vectors. {runs[0]['machine']}."
     )
-    words = [*plots.speed_words(results), "", *plots.gpu_words(datasets.benchmark("gpu"))]
+    half = results["bfloat16"]
+    most, ways = f"{half['texts'][-1]:,}", {way: f"{speeds[-1]:.2f}" for way, speeds in half["ways"].items()}
+    told_half = (
+        f"With {most} texts on a processor with bfloat16 ({half['machine']}), each against {UNIT} in float32: "
+        + "; ".join(f"{way} {speed}" for way, speed in ways.items())
+        + "."
+    )
+    words = [*plots.speed_words(results), "", told_half, "", *plots.gpu_words(datasets.benchmark("gpu"))]
     return "\n".join(["", "", *words, "", table(["way", *heads], speed_rows(runs)), "", told, "", ""])
+
+
+def half_words(measured: dict[str, Any]) -> str:
+    """Where and when bfloat16 was measured, if not in the last run."""
+    return (
+        f"Times as fast as {UNIT} in float32, texts of mixed length, default checkpoint, vectors equal (bfloat16 to "
+        f"{measured['largest_difference']} a number). Measured on {measured['date']} on another machine: "
+        f"{measured['machine']}."
+    )
+
+
+def half_rows(measured: dict[str, Any]) -> list[list[str]]:
+    """A row a way, a column a number of texts."""
+    return [[way, *(f"{speed:.2f}" for speed in speeds)] for way, speeds in measured["ways"].items()]
 
 
 def speed_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
@@ -553,19 +581,19 @@ def detail_rows(runs: list[dict[str, Any]]) -> list[list[str]]:
         "embed: tokens in a batch, float32 and bfloat16": lambda c: "{:,}, {:,}".format(*c["batch_tokens"]),
     }
     for way in ("embed", f"embed{HALF}", "OpenVINO, sorted", f"OpenVINO, sorted{HALF}"):
-        cells[f"{way}: lowest and highest of the rounds"] = lambda c, way=way: extremes(c["speed"][way])  # type: ignore[misc]
+        cells[f"{way}: lowest and highest of the rounds"] = lambda c, way=way: extremes(c["speed"].get(way))  # type: ignore[misc]
     cells |= {
         "tokens per second, embed": lambda c: f"{c['tokens_per_second']:,.0f}",
         "embed: share of the speed of the matrix products": lambda c: share(c["speed"]),
         "largest difference, float32": lambda c: f"{c['largest_difference']:.0e}",
-        "smallest cosine, bfloat16": lambda c: f"{c['smallest_cosine_bfloat16']:.5f}",
+        "smallest cosine, bfloat16": lambda c: f"{x:.5f}" if (x := c["smallest_cosine_bfloat16"]) else "",
     }
     return [[label, *map(cell, runs)] for label, cell in cells.items()]
 
 
-def extremes(rounds: list[float]) -> str:
-    """The lowest and the highest ratio of the rounds."""
-    return f"{min(rounds):.2f} to {max(rounds):.2f}"
+def extremes(rounds: list[float] | None) -> str:
+    """The lowest and the highest ratio of the rounds; nothing where a way was not measured."""
+    return f"{min(rounds):.2f} to {max(rounds):.2f}" if rounds else ""
 
 
 def share(speed: dict[str, list[float]]) -> str:
@@ -581,7 +609,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def jobs(base: str, short: bool) -> list[tuple[str, str, int, int]]:
     """Checkpoint, kind of text, number of texts, rounds."""
     if short:
-        sizes = [("minilm", 200, 5), ("minilm", 1_000, 3), ("minilm", 5_000, 2), (base, 200, 3), (base, 1_000, 2)]
+        sizes = [("minilm", 200, 3), ("minilm", 1_000, 3), (base, 200, 2)]
         return [(name, "mixed", n, rounds) for name, n, rounds in sizes]
     sizes = [("minilm", 200, 9), ("minilm", 1_000, 5), ("minilm", 5_000, 3), ("minilm", 20_000, 2)]
     sizes += [(base, 200, 5), (base, 1_000, 3), (base, 5_000, 2)]
@@ -594,6 +622,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--float32", action="store_true")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--flair", metavar="PYTHON")
     parser.add_argument("--threads", type=int, default=2)
@@ -611,7 +640,7 @@ def main() -> None:
         base = str(random_bert_base(Path(folder)))
         comparisons = []
         for name, kind, n, rounds in jobs(base, arguments.short):
-            comparisons.append(compare(name, kind, n, arguments.threads, rounds))
+            comparisons.append(compare(name, kind, n, arguments.threads, rounds, not arguments.float32))
             print(json.dumps(comparisons[-1], indent=1), flush=True)
     results = {
         "machine": last["machine"],

@@ -87,8 +87,9 @@ def _speeds(results: dict[str, Any]) -> list[Speed]:
         if run["texts"] == "mixed":
             one = [1.0] * run["rounds"]
             for precision, end in (("float32", ""), ("bfloat16", HALF)):
-                ways = {UNIT: one} | {way: run["speed"][way + end] for way in LOOKS if way + end in run["speed"]}
-                found.append(Speed(run["model"], precision, run["n_texts"], ways))
+                ways = {way: run["speed"][way + end] for way in LOOKS if way + end in run["speed"]}
+                if ways:
+                    found.append(Speed(run["model"], precision, run["n_texts"], {UNIT: one} | ways))
     return found
 
 
