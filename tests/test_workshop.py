@@ -702,12 +702,24 @@ def test_a_guarded_cell_is_the_cell_indented(path):
             assert ast.dump(ast.Module(guard.body, [])) == ast.dump(ast.parse(originals[cell["id"]]))
 
 
+SHOWN = ["03_tokenization", "10_attention"]
+
+
 @pytest.fixture(scope="session")
 def slides(tmp_path_factory):
-    """The slides of chapters 3 and 10."""
+    """The slides of chapters 3 and 10: as picked, and of copies in which no cell is picked."""
     folder = tmp_path_factory.mktemp("slides")
-    assert main(["workshop", str(folder / "out"), "--chapters", "3", "10", "--slides"]) == 0
-    return folder / "out" / "slides"
+    (folder / "notebooks").mkdir()
+    for path in NOTEBOOKS:
+        if path.stem in SHOWN:
+            notebook = workshop.read(path)
+            for each in notebook["cells"]:
+                each["metadata"]["tags"] = [tag for tag in each["metadata"].get("tags", []) if tag != "slide"]
+            (folder / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+    for kind, place in {"picked": ROOT / "notebooks", "all": folder / "notebooks"}.items():
+        arguments = ["--chapters", "3", "10", "--slides", "--notebooks", str(place)]
+        assert main(["workshop", str(folder / kind), *arguments]) == 0
+    return {kind: folder / kind / "slides" for kind in ("picked", "all")}
 
 
 def text(name, source, **metadata):
@@ -787,10 +799,11 @@ def test_a_chapter_has_some_twelve_slides_or_none_is_picked(path):
     assert all(each["metadata"].get("slide", "x").strip() for each in cells)
 
 
-@pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])
-def test_slides_hold_the_headings_and_no_solution(name, slides):
+@pytest.mark.parametrize("kind", ["picked", "all"])
+@pytest.mark.parametrize("name", SHOWN)
+def test_slides_hold_the_headings_and_no_solution(name, kind, slides):
     (path,) = (path for path in NOTEBOOKS if path.stem == name)
-    html = (slides / f"{name}.html").read_text(encoding="utf-8")
+    html = (slides[kind] / f"{name}.html").read_text(encoding="utf-8")
     headings = [text.splitlines()[0] for text in sources(path, "markdown").values() if text.startswith("## ")]
     for heading in headings:
         assert re.sub(r"[#`\[\]]", "", heading).split(":")[0].split()[-1] in html
@@ -798,15 +811,30 @@ def test_slides_hold_the_headings_and_no_solution(name, slides):
     assert "@title" not in html
 
 
-@pytest.mark.parametrize("name", ["03_tokenization", "10_attention"])
-def test_slides_show_everything_in_a_browser_and_ask_no_other_host(name, slides):
+@pytest.mark.parametrize("name", SHOWN)
+def test_each_picked_cell_of_a_chapter_is_a_slide_under_its_title_in_their_order(name, slides):
+    pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
+    (path,) = (path for path in NOTEBOOKS if path.stem == name)
+    first, *rest = workshop.read(path)["cells"]
+    found, words, _ = shown((slides["picked"] / f"{name}.html").read_text(encoding="utf-8"))
+    assert words[0] == first["source"].splitlines()[0].lstrip("# ").split()
+    chosen = [each for each in rest if "slide" in each["metadata"].get("tags", [])]
+    for each, slide, said in zip(chosen, found[1:], words[1:], strict=True):
+        title = each["metadata"].get("slide", "").split()
+        assert said[: len(title)] == title
+        assert title or slide.select("img"), each["id"]
+
+
+@pytest.mark.parametrize("kind", ["picked", "all"])
+@pytest.mark.parametrize("name", SHOWN)
+def test_slides_show_everything_in_a_browser_and_ask_no_other_host(name, kind, slides):
     with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         complaints = []
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
-        page.goto((slides / f"{name}.html").as_uri())
+        page.goto((slides[kind] / f"{name}.html").as_uri())
         page.wait_for_function("window.Reveal && Reveal.isReady()")
         total = page.evaluate("Reveal.getTotalSlides()")
         cut = page.evaluate(
@@ -816,5 +844,5 @@ def test_slides_show_everything_in_a_browser_and_ask_no_other_host(name, slides)
             }).map(slide => slide.innerText.slice(0, 80))"""
         )
     assert complaints == []
-    assert total > 40
+    assert total > 40 if kind == "all" else 8 < total < 18  # the title, and 8 to 16 cells
     assert cut == []
