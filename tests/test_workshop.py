@@ -791,12 +791,14 @@ def test_a_chapter_without_picked_cells_shows_all_of_them_and_that_is_said(tmp_p
 
 
 @every_notebook
-def test_a_chapter_has_some_twelve_slides_or_none_is_picked(path):
+def test_a_chapter_has_some_twelve_picked_slides_and_none_is_of_an_exercise(path):
     cells = [each for each in workshop.read(path)["cells"] if "slide" in each["metadata"].get("tags", [])]
-    assert not cells or 8 <= len(cells) <= 16
+    assert 8 <= len(cells) <= 16
     code = [each for each in cells if each["cell_type"] == "code"]
     assert [each["id"] for each in code if not each["outputs"]] == []
     assert all(each["metadata"].get("slide", "x").strip() for each in cells)
+    kept_off = workshop.NOT_ON_SLIDES
+    assert [each["id"] for each in cells if each["id"].startswith("exercise-") or each["id"] in kept_off] == []
 
 
 @pytest.mark.parametrize("kind", ["picked", "all"])
