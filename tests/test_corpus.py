@@ -511,6 +511,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) /
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak is read from /proc")
+@pytest.mark.weekly
 def test_memory_does_not_grow_with_the_corpus(tiny_folder, tmp_path):
     peak = {}
     for n in (2_000, 200_000):

@@ -166,7 +166,6 @@ def test_hugging_face_datasets_with_two_processes_give_embeds_vectors_in_order(t
     np.testing.assert_allclose(np.array(made["vector"]), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.weekly  # with every change chapter 13 runs it
 def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folder, tiny):
     rows = [{"text": text, "id": i} for i, text in enumerate(TEXTS)]
     data = ray.data.from_items(rows, override_num_blocks=6)
@@ -179,6 +178,7 @@ def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folde
     np.testing.assert_allclose(vectors, bertutil.embed(tiny, TEXTS), atol=1e-5, rtol=0)
 
 
+@pytest.mark.weekly
 def test_ray_data_holds_word_vectors_too_of_rows_of_equal_length_and_others(ray, tiny_folder, tiny):
     texts = ["one", "two", *TEXTS[:6]]
     data = ray.data.from_items([{"text": text} for text in texts], override_num_blocks=1)

@@ -44,14 +44,13 @@ CHECKPOINTS = {
     "cased": {"num_hidden_layers": 4},
     "one_segment_type": {"num_hidden_layers": 4, "type_vocab_size": 1},
 }
-SLOW = ("08_", "11_", "12_", "13_", "15_")  # they train, or start other processes
 every_run = pytest.mark.parametrize(
     ("path", "kind"),
     [
         pytest.param(
             path,
             kind,
-            marks=[] if kind == "two_layers" and not path.name.startswith(SLOW) else pytest.mark.weekly,
+            marks=[] if kind == "two_layers" and not path.name.startswith(notebooks.SLOW) else pytest.mark.weekly,
         )
         for kind in CHECKPOINTS
         for path in notebooks.NOTEBOOKS

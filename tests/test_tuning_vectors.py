@@ -616,3 +616,14 @@ def test_the_command_goes_on_where_it_stopped_and_begins_anew_when_asked(stored,
     assert json.loads(file.read_text())["runs"]["titles"][1] == last
     tool.main([*arguments, "--again"])
     assert capsys.readouterr().out.splitlines()[:-1] == ["titles, seed 0", "hard negatives, seed 0", "titles, seed 1"]
+
+
+def test_a_plain_bert_with_a_recipe_that_cuts_nothing_is_saved(tiny, tmp_path):
+    recipe = dataclasses.replace(tiny.sentence, strategy="last", specials=True, normalize=True)
+    assert recipe.length is None
+    bertutil.save(dataclasses.replace(tiny, sentence=recipe), tmp_path / "new")
+    again = bertutil.load(tmp_path / "new")
+    texts = ["one", "some more words"]
+    np.testing.assert_allclose(
+        bertutil.embed(again, texts), bertutil.embed(dataclasses.replace(tiny, sentence=recipe), texts), atol=1e-5
+    )

@@ -34,7 +34,7 @@ MODULES = [
 ]
 MODULES += ["fine_tuning", "packed", "corpus", "engines"]  # in reading order
 FIGURES = ["common", "tokens", "vocabulary", "states", "pooling", "context", "scores", "similarity", "attention"]
-FIGURES += ["many_texts", "work", "ledger", "tour"]
+FIGURES += ["tuning", "many_texts", "work", "ledger", "tour"]
 
 sys.path[:0] = [str(BOOK), str(ROOT)]
 from ledger_page import ledger_page  # noqa: E402
