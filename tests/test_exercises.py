@@ -513,7 +513,7 @@ def test_every_objective_is_served_by_an_exercise(path):  # the tour has none
     cells = cells_of(path)
     objectives = {int(k) for k in re.findall(r"^(\d)\. ", cells["objectives"].source, re.M)}
     served = [text for cell in cells.values() for text, _ in SERVES.findall(cell.source)]
-    questions = re.findall(r"^\*\*\d\.\*\* \(Objectives? ([\d, and]+)\) ", cells["questions"].source, re.M)
+    questions = re.findall(r"^\*\*\d+\.\*\* \(Objectives? ([\d, and]+)\) ", cells["questions"].source, re.M)
     assert objectives == {int(k) for text in served for k in re.findall(r"\d", text)}
     assert objectives >= {int(k) for text in questions for k in re.findall(r"\d", text)}
     assert len(questions) >= 2
