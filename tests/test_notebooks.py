@@ -115,6 +115,12 @@ def test_the_rules_are_kept(path):
     assert notebooks.problems(path) == []
 
 
+@every_notebook
+def test_the_file_is_as_nbformat_writes_it_so_that_another_address_changes_nothing_else(path):
+    text = path.read_text(encoding="utf-8")
+    assert text == nbformat.writes(nbformat.reads(text, as_version=4)) + "\n", "python tools/notebooks.py write"
+
+
 def test_all_notebooks_install_and_take_their_parameters_with_the_same_two_cells():
     read = [notebooks.code_cells(nbformat.read(path, as_version=4))[:2] for path in notebooks.NOTEBOOKS]
     assert len({tuple(cell.source for cell in cells) for cells in read}) == 1
