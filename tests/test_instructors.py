@@ -45,10 +45,10 @@ def tables(path):
     return [(ROW.findall(text), int(total)) for text, total in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def test_there_are_schedules_for_90_minutes_half_a_day_two_half_days_a_third_one_and_search():
+def test_there_are_schedules_for_90_minutes_half_a_day_two_half_days_a_third_one_search_and_tuning():
     found = {path.stem.removeprefix("schedule-"): [total for _, total in tables(path)] for path in SCHEDULES}
-    half_days = {"half-day": [240], "half-day-search": [240], "third-half-day": [240]}
-    assert found == {"90-minutes": [90], "two-half-days": [240, 240], **half_days}
+    others = ("half-day", "half-day-search", "half-day-tuning", "third-half-day")
+    assert found == {"90-minutes": [90], "two-half-days": [240, 240], **dict.fromkeys(others, [240])}
 
 
 @pytest.mark.skipif(not any(ROOT.glob("notebooks/14_*.ipynb")), reason="chapter 14 is in the making")
