@@ -609,7 +609,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def jobs(base: str, short: bool) -> list[tuple[str, str, int, int]]:
     """Checkpoint, kind of text, number of texts, rounds."""
     if short:
-        sizes = [("minilm", 200, 3), ("minilm", 1_000, 3), (base, 200, 2)]
+        sizes = [("minilm", 200, 3), ("minilm", 1_000, 3), ("minilm", 5_000, 2), (base, 200, 2)]
         return [(name, "mixed", n, rounds) for name, n, rounds in sizes]
     sizes = [("minilm", 200, 9), ("minilm", 1_000, 5), ("minilm", 5_000, 3), ("minilm", 20_000, 2)]
     sizes += [(base, 200, 5), (base, 1_000, 3), (base, 5_000, 2)]
