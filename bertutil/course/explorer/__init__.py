@@ -59,9 +59,7 @@ def compare(
     """
     if not isinstance(bert, Bert):
         raise TypeError(f"bert is of type {type(bert).__name__}; give what bertutil.load() returns")
-    rows = [_row(bert, name, given) for name, given in (("text", text), ("other", other)) if given is not None]
-    if not rows:
-        raise TypeError("text is None; give a str")
+    rows = [_row(bert, "text", text)] + ([] if other is None else [_row(bert, "other", other)])
     texts = [row.tokens[0] for row in rows]
     if (n := sum(map(len, texts))) > MOST:
         raise ValueError(f"these texts have {n} pieces, and the drawing has room for {MOST}; give a sentence or two")
