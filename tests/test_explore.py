@@ -137,6 +137,12 @@ def test_with_anywidget_nothing_is_printed(tiny, shown, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_script_that_the_pictures_font_lacks_gives_no_warning(tiny, shown):
+    (data, _), _ = shown(tiny, "银行在河边")
+    assert "“行”" in data["text/plain"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -156,6 +162,6 @@ def test_texts_that_are_too_long_for_the_drawing_are_refused_with_both_numbers(t
         explore(tiny, "bank " * 59, "bank " * 59)
 
 
-def test_the_course_is_imported_without_matplotlib_until_explore_is_asked_for():
-    code = "import sys, bertutil.course; assert 'matplotlib' not in sys.modules; from bertutil.course import explore"
+def test_the_course_is_imported_without_torch_and_matplotlib_until_explore_is_asked_for():
+    code = "import sys, bertutil.course; assert not {'matplotlib', 'torch'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,6 +20,7 @@ import bertutil
 from bertutil.course.plots.common import WIDGET
 from tests.browser import launched
 from tools import lab
+from tools.notebooks import METADATA
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 DEFAULT = "02_special_tokens.ipynb"
@@ -201,7 +202,7 @@ def explored(browser, server):
     """A page with the widget, the notebook as saved, and the errors that the page's console has seen by then."""
     pytest.importorskip("anywidget")
     cells = [nbformat.v4.new_code_cell(EXPLORE), nbformat.v4.new_markdown_cell("below")]
-    content = nbformat.v4.new_notebook(cells=cells)
+    content = nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
     server.call("PUT", "contents/explore.ipynb", {"type": "notebook", "content": content})
     with opened(browser, server) as page:
         errors = []
@@ -218,7 +219,7 @@ def cosine(bert):
     """The cosine of two pieces, counted over both texts, at a layer."""
     rows = [bertutil.hidden_states(bert, bertutil.encode(bert, text))[0] for text in (MONEY, FISHING)]
     layers = [bertutil.cosine_similarity(layer) for layer in torch.cat(rows).unbind(dim=1)]
-    return lambda one, other, layer: f"{layers[layer][one, other]:.3f}"
+    return lambda one, other, layer: layers[layer][one, other].item()
 
 
 def title_of(page):
@@ -236,16 +237,16 @@ def test_the_widget_stands_in_the_place_of_the_picture_with_the_same_first_choic
     page.screenshot(path=screenshots / "explore.png")
     assert page.locator(".ex-widget").count() == 1
     assert page.locator(".jp-OutputArea-output img:not(.figure-in-words)").count() == 0
-    assert title_of(page) == f"“bank” (9) and “bank” (19): cosine {cosine(9, 19, 6)} at layer 6"
+    assert title_of(page) == f"“bank” (9) and “bank” (19): cosine {cosine(9, 19, 6):.3f} at layer 6"
     assert {alt.split(". ")[0] for alt in alternative_texts(saved)} == {title_of(page)}
 
 
 def test_a_click_on_a_piece_shows_its_cosines(explored, cosine):
     page, _, _ = explored
     choose_by_click(page, 9, 22)
-    assert title_of(page) == f"“river” and “bank” (9): cosine {cosine(22, 9, 6)} at layer 6"
+    assert title_of(page) == f"“river” and “bank” (9): cosine {cosine(22, 9, 6):.3f} at layer 6"
     numbers = page.locator(".ex-widget .ex-number").all_text_contents()
-    assert numbers == [f"{float(cosine(22, other, 6)):.2f}" for other in range(len(numbers))]
+    assert numbers == [f"{cosine(22, other, 6):.2f}" for other in range(len(numbers))]
     assert page.locator("[data-mark='from here'] .ex-piece").text_content() == "river"
 
 
@@ -256,14 +257,14 @@ def test_all_can_be_done_with_the_keyboard_and_the_notebook_takes_no_key(explore
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
-    assert title_of(page) == f"“of” (20) and “river”: cosine {cosine(20, 22, 6)} at layer 6"
+    assert title_of(page) == f"“of” (20) and “river”: cosine {cosine(20, 22, 6):.3f} at layer 6"
     page.locator(".ex-widget input").focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowDown")
-    assert title_of(page) == f"“of” (20) and “river”: cosine {cosine(20, 22, 4)} at layer 4"
+    assert title_of(page) == f"“of” (20) and “river”: cosine {cosine(20, 22, 4):.3f} at layer 4"
     page.keyboard.press("Tab")
     page.keyboard.press("Space")  # swap
-    assert title_of(page) == f"“river” and “of” (20): cosine {cosine(22, 20, 4)} at layer 4"
+    assert title_of(page) == f"“river” and “of” (20): cosine {cosine(22, 20, 4):.3f} at layer 4"
     assert page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
     assert page.locator(".jp-Cell.jp-mod-active .ex-widget").count() == 1
     page.locator(".ex-widget input").fill("6")
@@ -291,4 +292,4 @@ def test_the_widget_goes_on_when_the_kernel_has_stopped(explored, server, cosine
     for session in server.call("GET", "sessions"):
         server.call("DELETE", f"kernels/{session['kernel']['id']}")
     choose_by_click(page, 9, 1)
-    assert title_of(page) == f"“the” (1) and “bank” (9): cosine {cosine(1, 9, 6)} at layer 6"
+    assert title_of(page) == f"“the” (1) and “bank” (9): cosine {cosine(1, 9, 6):.3f} at layer 6"

@@ -5,6 +5,7 @@ from here. What is only in a notebook: widget.py, widget.js, widget.css, and the
 """
 
 import json
+import warnings
 from importlib.resources import files
 
 import torch
@@ -47,7 +48,9 @@ def explore(bert: Bert, text: str, other: str | None = None) -> None:
     else:
         data = cosines.numpy().astype("<f4").tobytes()
         live = Explorer(texts=texts, cosines=data, chosen=[one, two], words=words())
-    plots.show(figure, alt, live)
+    with warnings.catch_warnings():  # for a script that matplotlib's font lacks: the page and `alt` can write it
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        plots.show(figure, alt, live)
 
 
 def compare(

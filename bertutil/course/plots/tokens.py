@@ -151,9 +151,9 @@ def nearness(
         )
         start += len(pieces)
     lines = axes_list[-1]
-    for place, values in enumerate(zip(*cosines, strict=True)):
+    for place, over in enumerate(zip(*cosines, strict=True)):
         if place not in chosen:
-            lines.plot(values, color=GREY, linewidth=0.8, alpha=0.3)
+            lines.plot(over, color=GREY, linewidth=0.8, alpha=0.3)
     main = [row[chosen[1]] for row in cosines]
     lines.plot(main, "o-", color=BLUE, linewidth=2.5)
     lines.annotate(f"{main[-1]:.3f}", (len(main) - 1, main[-1]), (6, 0), textcoords="offset points", va="center")
