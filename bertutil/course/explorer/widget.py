@@ -17,7 +17,8 @@ class Explorer(anywidget.AnyWidget):
 
     _esm = PROGRAM
     _css = source("drawing.css") + source("widget.css")
-    texts: traitlets.List[list[str]] = traitlets.List().tag(sync=True)  # the pieces of each text
+    # types in quotation marks: traitlets of some years ago knows them in its stubs only
+    texts: "traitlets.List[list[str]]" = traitlets.List().tag(sync=True)  # the pieces of each text
     cosines = traitlets.Bytes().tag(sync=True)  # float32, little end first: [states, pieces, pieces]
-    chosen: traitlets.List[int] = traitlets.List().tag(sync=True)  # two pieces, counted over all texts
-    words: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    chosen: "traitlets.List[int]" = traitlets.List().tag(sync=True)  # two pieces, counted over all texts
+    words = traitlets.Dict().tag(sync=True)
