@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import unicodedata
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.browser import launched, served
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "book" / "explorer"
+SHARED = ROOT / "bertutil" / "course" / "explorer"
 explorer = import_module("tools.explorer")
 if why := explorer.missing():
     pytest.skip(why, allow_module_level=True)
@@ -551,12 +553,12 @@ def test_nothing_went_wrong_on_the_way_and_no_other_host_was_asked(page, noted):
 
 
 def used_words():
-    files = [file for file in FOLDER.glob("*.js") if file.name != "words.js"]
+    files = [file for folder in (FOLDER, SHARED) for file in folder.glob("*.js") if file.name != "words.js"]
     return "".join(file.read_text(encoding="utf-8") for file in [*files, FOLDER / "index.html"])
 
 
 def test_every_word_is_in_the_one_file_and_is_used():
-    words = json.loads((FOLDER / "words.js").read_text(encoding="utf-8").split("export default ")[1].rstrip(" ;\n"))
+    words = explorer.page_words()
     used = used_words()
     asked = set(re.findall(r"{{(\w+)}}", used)) | set(re.findall(r'say\("(\w+)"', used))
     assert asked <= words.keys()
@@ -565,13 +567,19 @@ def test_every_word_is_in_the_one_file_and_is_used():
 
 
 def test_every_file_of_the_page_is_passed_on():
-    assert sorted(file.name for file in FOLDER.glob("*.js")) == sorted(
-        f for f in explorer.PAGE_FILES if f.endswith(".js")
-    )
+    assert {file.name for file in FOLDER.glob("*.js")} == {f for f in explorer.PAGE_FILES if f.endswith(".js")}
+    here = {file.name for kind in ("js", "css") for file in SHARED.glob(f"*.{kind}")}
+    assert here - {*explorer.SHARED_FILES} == {"widget.js", "widget.css"}  # of a notebook alone
+
+
+def test_the_drawing_is_in_one_place_and_in_the_package():
+    assert [name for name in explorer.SHARED_FILES if (FOLDER / name).exists()] == []
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    assert data["bertutil.course.explorer"] == ["*.css", "*.js"]
 
 
 def test_the_drawings_import_nothing():
-    assert not re.search(r"^import|import\(", (FOLDER / "drawing.js").read_text(encoding="utf-8"), re.MULTILINE)
+    assert not re.search(r"^import|import\(", (SHARED / "drawing.js").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_the_lock_file_names_no_registry():

@@ -14,9 +14,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
+import bertutil
+from bertutil.course.plots.common import WIDGET
 from tests.browser import launched
 from tools import lab
+from tools.notebooks import METADATA
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 DEFAULT = "02_special_tokens.ipynb"
@@ -151,7 +155,7 @@ def test_a_chapter_runs_in_jupyterlab(notebook, page, server, screenshots):
         for output in cell.outputs:
             if output.output_type == "error" or output.get("name") == "stderr":
                 found.append(f"{cell.id}: {output.get('evalue') or output.get('text')}")
-            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+            if WIDGET in (data := output.get("data", {})) and "image/png" not in data:
                 found.append(f"{cell.id}: a widget, which the page may not be able to show")
     said = set()
     for number in windows(page):
@@ -184,3 +188,108 @@ def test_a_screen_reader_hears_of_each_figure_in_a_notebook_that_is_not_trusted(
 def test_a_verdict_keeps_its_sign_and_colour_in_a_notebook_that_is_not_trusted(not_trusted):
     _, verdicts = not_trusted
     assert verdicts == {("✓ Right.", "rgb(0, 158, 115)"), ("… Not tried yet.", "rgb(122, 122, 122)")}
+
+
+# explore(): the drawing that moves
+
+
+MONEY, FISHING = "The man was accused of robbing a bank.", "The man went fishing by the bank of the river."
+EXPLORE = f"import bertutil\nfrom bertutil.course import explore\nexplore(bertutil.load(), {MONEY!r}, {FISHING!r})"
+
+
+@pytest.fixture(scope="module")
+def explored(browser, server):
+    """A page with the widget, the notebook as saved, and the errors that the page's console has seen by then."""
+    pytest.importorskip("anywidget")
+    cells = [nbformat.v4.new_code_cell(EXPLORE), nbformat.v4.new_markdown_cell("below")]
+    content = nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
+    server.call("PUT", "contents/explore.ipynb", {"type": "notebook", "content": content})
+    with opened(browser, server) as page:
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        saved = run_all(page, server, "explore.ipynb")
+        page.wait_for_selector(".ex-widget .ex-title:not(:empty)")
+        page.set_default_timeout(10_000)
+        yield page, saved, errors
+
+
+@pytest.fixture(scope="module")
+def cosine(bert):
+    """The cosine of two pieces, counted over both texts, at a layer."""
+    rows = [bertutil.hidden_states(bert, bertutil.encode(bert, text))[0] for text in (MONEY, FISHING)]
+    layers = [bertutil.cosine_similarity(layer) for layer in torch.cat(rows).unbind(dim=1)]
+    return lambda one, other, layer: layers[layer][one, other].item()
+
+
+def title_of(page):
+    return page.text_content(".ex-widget .ex-title")
+
+
+def choose_by_click(page, *places):
+    """Click pieces, counted over both texts."""
+    for place in places:
+        page.locator(".ex-widget .ex-column").nth(place).click()
+
+
+def test_the_widget_stands_in_the_place_of_the_picture_with_the_same_first_choice(explored, cosine, screenshots):
+    page, saved, _ = explored
+    page.screenshot(path=screenshots / "explore.png")
+    assert page.locator(".ex-widget").count() == 1
+    assert page.locator(".jp-OutputArea-output img:not(.figure-in-words)").count() == 0
+    assert title_of(page) == f"“bank” (9) and “bank” (19): cosine {cosine(9, 19, 6):.3f} at layer 6"
+    assert {alt.split(". ")[0] for alt in alternative_texts(saved)} == {title_of(page)}
+
+
+def test_a_click_on_a_piece_shows_its_cosines(explored, cosine):
+    page, _, _ = explored
+    choose_by_click(page, 9, 22)
+    assert title_of(page) == f"“river” and “bank” (9): cosine {cosine(22, 9, 6):.3f} at layer 6"
+    numbers = page.locator(".ex-widget .ex-number").all_text_contents()
+    assert numbers == [f"{cosine(22, other, 6):.2f}" for other in range(len(numbers))]
+    assert page.locator("[data-mark='from here'] .ex-piece").text_content() == "river"
+
+
+def test_all_can_be_done_with_the_keyboard_and_the_notebook_takes_no_key(explored, cosine):
+    page, _, _ = explored
+    choose_by_click(page, 9, 22)
+    page.locator(".ex-widget .ex-column").nth(22).focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    assert title_of(page) == f"“of” (20) and “river”: cosine {cosine(20, 22, 6):.3f} at layer 6"
+    page.locator(".ex-widget input").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    assert title_of(page) == f"“of” (20) and “river”: cosine {cosine(20, 22, 4):.3f} at layer 4"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # swap
+    assert title_of(page) == f"“river” and “of” (20): cosine {cosine(22, 20, 4):.3f} at layer 4"
+    assert page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
+    assert page.locator(".jp-Cell.jp-mod-active .ex-widget").count() == 1
+    page.locator(".ex-widget input").fill("6")
+
+
+def test_axe_finds_nothing_in_the_widget_in_light_or_dark(explored, screenshots):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page, _, _ = explored
+    for light in ("true", "false"):
+        page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
+        page.wait_for_timeout(500)  # the bars move
+        page.locator(".ex-widget").screenshot(path=screenshots / f"explore-{light}.png")
+        options = {"preload": False, "resultTypes": ["violations"]}
+        violations = axe.run(page, context=".ex-widget", options=options).response["violations"]
+        assert [(violation["id"], violation["nodes"][0]["target"]) for violation in violations] == []
+
+
+def test_no_error_was_on_the_console(explored):
+    assert explored[2] == []
+
+
+def test_the_widget_goes_on_when_the_kernel_has_stopped(explored, server, cosine):
+    """The last test with `explored`."""
+    page, _, _ = explored
+    for session in server.call("GET", "sessions"):
+        server.call("DELETE", f"kernels/{session['kernel']['id']}")
+    choose_by_click(page, 9, 1)
+    assert title_of(page) == f"“the” (1) and “bank” (9): cosine {cosine(1, 9, 6):.3f} at layer 6"

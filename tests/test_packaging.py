@@ -18,6 +18,7 @@ REQUIREMENTS = [Requirement(r) for part in [PROJECT["dependencies"], *EXTRAS.val
 COLAB = {"torch": "2.11.0", "transformers": "5.15.0", "numpy": "2.1.3", "pandas": "2.2.3", "matplotlib": "3.10.0"}
 COLAB |= {
     "accelerate": "1.12.0",
+    "anywidget": "0.9.21",
     "huggingface-hub": "1.27.0",
     "ipython": "7.34.0",
     "ipykernel": "6.17.1",

@@ -57,6 +57,11 @@ EXAMPLES = {
         "special": {"[CLS]", "[SEP]", "[PAD]"},
     },
     "cosine_by_token": {"series": {"one": [1, 0.9], "other": [0.6, -0.3]}, "parts": {"text A": 0, "text B": 1}},
+    "nearness": {
+        "texts": [["[CLS]", "bank"], ["a", "bank", "."]],
+        "cosines": [[0, 1, 0.1, 0.9, 0], [0.3, 1, -0.2, 0.754, 0.4]],
+        "chosen": (1, 3),
+    },
     "input_grid": {
         "texts": {"A": ["x", "y"], "B": ["v", "w"]},
         "rows": {"ids": [[101, 1], [7, 8]], "mask": [[1, 0], [0, 1]]},
@@ -275,6 +280,16 @@ def test_show_displays_the_picture_and_says_its_alternative_text(monkeypatch):
     assert data == {"text/plain": "what it shows"}
     assert options == {"metadata": {"image/png": {"alt": "what it shows"}}, "raw": True}
     assert words == mock.call({"text/html": plots.common.in_words("what it shows")}, raw=True)
+
+
+def test_a_live_view_stands_in_one_output_with_the_picture(monkeypatch):
+    monkeypatch.setattr(plots.common, "display", shown := mock.Mock())
+    view = ({"text/plain": "<Widget>", plots.common.WIDGET: {"model_id": "a"}}, {plots.common.WIDGET: {"colab": {}}})
+    plots.show(drawn("cosine_map"), "what it shows", mock.Mock(_repr_mimebundle_=lambda: view))
+    ((data,), options), _ = shown.call_args_list
+    assert [*data] == ["image/png", "text/plain", plots.common.WIDGET]
+    assert data["text/plain"] == "what it shows"
+    assert options["metadata"] == {"image/png": {"alt": "what it shows"}, plots.common.WIDGET: {"colab": {}}}
 
 
 def test_the_words_of_a_figure_are_an_image_of_one_pixel_with_that_text():
@@ -693,6 +708,21 @@ def test_every_second_of_many_layers_is_numbered_where_panels_stand_side_by_side
     many = {"F1": [range(13)] * 3, "UAS": [range(13)] * 3}
     for figure in (drawn("scores_by_layer", panels=many), drawn("cosines_by_layer", panels={"a": {"b": range(13)}})):
         assert ticks(figure.axes[0].xaxis) == ["0", "2", "4", "6", "8", "10", "12"]
+
+
+def test_nearness_has_bars_for_the_pieces_of_each_text_and_a_line_over_the_layers_for_each_piece():
+    one, other, lines = panels("nearness")
+    assert [[p.get_height() for p in axes.patches] for axes in (one, other)] == [[0.3, 1], [-0.2, 0.754, 0.4]]
+    assert [ticks(axes.xaxis) for axes in (one, other)] == [["[CLS]", "bank"], ["a", "bank", "."]]
+    assert {rounded(line.get_ydata()) for line in lines.lines} == {(0, 0.3), (0.1, -0.2), (0.9, 0.754), (0, 0.4)}
+    assert [points(line) for line in lines.lines if line.get_linewidth() > 2] == [[(0, 0.9), (1, 0.754)]]
+
+
+def test_nearness_marks_the_two_chosen_pieces_by_hatching_and_in_words():
+    one, other, _ = panels("nearness")
+    assert (hatched(one), hatched(other)) == ([False, True], [False, True, False])
+    assert {text.get_text() for text in one.texts} == {"0.30", "1.00", "from here"}
+    assert {text.get_text() for text in other.texts} == {"-0.20", "0.75", "0.40", "compared"}
 
 
 def test_what_is_not_given_is_not_drawn():

@@ -26,6 +26,7 @@ from torch import Tensor
 import bertutil
 from bertutil.checkpoints import Bert
 from bertutil.course import datasets, rivals
+from bertutil.course.explorer import words as page_words
 from bertutil.encoding import Encoding, encode
 from bertutil.intervals import bootstrap_interval
 from bertutil.layers import attentions, hidden_states
@@ -33,10 +34,12 @@ from bertutil.static import PACKAGE, StaticVectors, glove
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "book" / "explorer"
+SHARED = ROOT / "bertutil" / "course" / "explorer"  # the drawing, which notebooks show too
 RUNTIME = SOURCE / "node_modules" / "onnxruntime-web"
 RUNTIME_FILES = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]
-PAGE_FILES = ["style.css", "drawing.css", "words.js", "main.js", "text.js", "senses.js", "states.js", "drawing.js"]
-PAGE_FILES += ["tokenizer.js", "numbers.js", "model.js", "model-worker.js", "state.js", "python.js", "page.js"]
+PAGE_FILES = ["style.css", "main.js", "text.js", "senses.js", "states.js", "tokenizer.js", "numbers.js", "model.js"]
+PAGE_FILES += ["model-worker.js", "state.js", "python.js", "page.js"]
+SHARED_FILES = ["drawing.js", "drawing.css", "nearness.js", "words.js"]
 SETS = ("senses", "senses_sealed", "senses_new_words")
 GLOVE_WORDS = 20_000
 BANKS = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
@@ -88,8 +91,8 @@ def build(folder: Path, name: str | None = None, sets: Sequence[str] = SETS) -> 
     (folder / "glove.bin").write_bytes(vectors.tobytes())
     for file in RUNTIME_FILES:
         shutil.copy(RUNTIME / "dist" / file, folder / file)
-    for file in PAGE_FILES:
-        shutil.copy(SOURCE / file, folder / file)
+    for file in [*(SOURCE / name for name in PAGE_FILES), *(SHARED / name for name in SHARED_FILES)]:
+        shutil.copy(file, folder / file.name)
     (folder / "licences.txt").write_text(licences(), encoding="utf-8", newline="\n")
     about = {
         "checkpoint": bert.name,
@@ -109,9 +112,9 @@ def build(folder: Path, name: str | None = None, sets: Sequence[str] = SETS) -> 
 
 def page(about: dict[str, Any]) -> str:
     """index.html with its words put in, so that it can be read before any script runs."""
-    words = json.loads((SOURCE / "words.js").read_text(encoding="utf-8").split("export default ")[1].rstrip(" ;\n"))
+    texts = page_words()
     template = (SOURCE / "index.html").read_text(encoding="utf-8")
-    filled = re.sub(r"{{(\w+)}}", lambda found: escape(words[found[1]], quote=True), template)
+    filled = re.sub(r"{{(\w+)}}", lambda found: escape(texts[found[1]], quote=True), template)
     return filled.replace("<!-- about -->", json.dumps(about).replace("<", "\\u003c"))
 
 

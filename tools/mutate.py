@@ -80,6 +80,7 @@ MUTATIONS = [
     *changes(
         "tools/notebooks.py",
         "tests/test_notebook_checker.py",
+        ("part.pop(WIDGET, None)", "part.get(WIDGET)", "writing_again_changes_no_byte"),
         ("MAX_LINES = 20", "MAX_LINES = 21", "every_rule_is_checked"),
         ('"raises-exception", ', "", "every_rule_is_checked"),
         ("if len(parameters) != 1 or", "if not parameters or", "every_rule_is_checked"),

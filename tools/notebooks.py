@@ -3,7 +3,7 @@
 python tools/notebooks.py write [notebooks/01_loading.ipynb ...]    execute in place, from a fresh kernel
 python tools/notebooks.py check [notebooks/01_loading.ipynb ...]    the rules only; nothing is executed
 
-Writing twice gives the same bytes: no times, no versions, the ids of the cells stay.
+Writing twice gives the same bytes: no times, no versions, no views of widgets, the ids of the cells stay.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
-from bertutil.course.plots.common import in_words
+from bertutil.course.plots.common import WIDGET, in_words
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 METADATA = {
@@ -47,6 +47,8 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         for output in cell.outputs:
             if output.get("name") == "stderr":
                 raise ValueError(f"code cell {number} wrote to stderr:\n{output.text}")
+            for part in (output.get("data", {}), output.get("metadata", {})):
+                part.pop(WIDGET, None)  # the still picture beside it stays
 
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -72,6 +74,10 @@ def problems(path: Path) -> list[str]:
             found.append(f"code cell {number} escapes the check; the one way is the tag nbval-ignore-output")
         for output, after in pairwise([*cell.outputs, {}]):
             data = output.get("data", {})
+            if WIDGET in data:
+                found.append(
+                    f"code cell {number} keeps a widget's view, which has a random id: write the outputs again"
+                )
             for text in [output.get("text", ""), *(data[kind] for kind in data if kind.startswith("text/"))]:
                 if match := MACHINE.search(text):
                     found.append(f"code cell {number} prints what differs between machines: {match[0]}")

@@ -1,15 +1,10 @@
 /** Small helpers for the page: its words, and its elements. */
 
+import { speaker } from "./nearness.js";
 import words from "./words.js";
 
-/**
- * A text of words.js, with what is in {braces} filled in.
- * @param {string} key @param {Record<string, string | number>} [values]
- */
-export function say(key, values = {}) {
-  const text = /** @type {Record<string, string>} */ (words)[key];
-  return text.replace(/{(\w+)}/g, (_, name) => String(values[name]));
-}
+/** A text of words.js, with what is in {braces} filled in. */
+export const say = speaker(words);
 
 /** @param {string} id @returns {any} */
 export function byId(id) {

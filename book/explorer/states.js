@@ -1,6 +1,7 @@
 /** Step three: the vectors of every piece at every layer, where they look, and what a change does to them. */
 
 import { columns, curve, squares } from "./drawing.js";
+import { drawNearness, named as nameOf } from "./nearness.js";
 import { locate } from "./numbers.js";
 import { byId, choose, say } from "./page.js";
 
@@ -18,35 +19,11 @@ export function drawStates(shown, results) {
   const n = pieces.length;
   const cosine = (/** @type {number} */ layer, /** @type {number} */ one, /** @type {number} */ other) =>
     results.cosines[(layer * n + one) * n + other];
-  const layers = Array.from({ length: shown.about.layers + 1 }, (_, layer) => layer);
-  const [one, other] = [named(pieces, state.from), named(pieces, state.to)];
-
-  let start = 0;
-  [byId("columns-0"), byId("columns-1")].forEach((box, row) => {
-    const first = start;
-    const own = rows[row]?.pieces ?? [];
-    columns(box, own.map((piece, i) => {
-      const value = cosine(state.layer, state.from, first + i);
-      const mark = first + i === state.from ? say("mark_from") : first + i === state.to ? say("mark_to") : "";
-      const label = say("cosine_label", { piece: named(pieces, first + i), value: value.toFixed(3), other: one });
-      return { text: piece.text, share: value, number: value.toFixed(2), label, mark };
-    }), (i) => shown.update(first + i === state.from ? {} : { from: first + i, to: state.from }));
-    start += own.length;
-  });
-  byId("columns-1").hidden = rows.length < 2;
-
-  const main = layers.map((layer) => cosine(layer, state.from, state.to));
-  const rest = pieces.map((_, i) => i).filter((i) => i !== state.from && i !== state.to).slice(0, 60);
-  const pair = { one, other, layer: state.layer, value: main[state.layer].toFixed(3) };
-  const lowest = Math.min(0, ...rest.flatMap((i) => layers.map((layer) => cosine(layer, state.from, i))), ...main);
-  const low = -Math.ceil(-4 * lowest) / 4;
-  curve(byId("curve"), {
-    main, others: rest.map((i) => layers.map((layer) => cosine(layer, state.from, i))),
-    low, high: 1, steps: Math.round(4 - 4 * low), layer: state.layer, axis: say("axis_layer"), unit: say("axis_cosine"),
-    describe: say("curve_describe", { ...pair, values: main.map((value) => value.toFixed(3)).join(", ") }),
-  });
-  byId("curve-title").textContent = say("curve_title", pair);
-  byId("said").textContent = say("curve_said", pair);
+  const places = {
+    columns: [byId("columns-0"), byId("columns-1")], curve: byId("curve"), title: byId("curve-title"), said: byId("said"),
+  };
+  const texts = rows.map((row) => row.pieces.map(({ text }) => text));
+  drawNearness(places, { texts, layers: shown.about.layers, cosine }, state, say, shown.update);
   drawAttention(shown, results, pieces);
   drawChange(shown, results, pieces);
 }
@@ -125,12 +102,7 @@ function changeSaid(moves, state, one, other) {
   return say("change_said", { change: say(`did_${state.change}`, { one, other }), moved, all: moves.flat().length, one, value, layer: state.layer });
 }
 
-/**
- * A piece in quotation marks, with its place where the same one stands elsewhere too.
- * @param {Shown["rows"][0]["pieces"]} pieces @param {number} place
- */
-export function named(pieces, place) {
-  const { text } = pieces[place];
-  const twice = pieces.filter((piece) => piece.text === text).length > 1;
-  return say(twice ? "piece_at" : "piece_quoted", { piece: text, place });
+/** @param {Shown["rows"][0]["pieces"]} pieces @param {number} place */
+function named(pieces, place) {
+  return nameOf(say, pieces.map(({ text }) => text), place);
 }

@@ -37,21 +37,26 @@ STYLE: Any = {
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # one, transparent
 
 
-def show(figure: Figure, alt: str) -> None:
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def show(figure: Figure, alt: str, live: Any = None) -> None:
     """Display a figure as a picture with alternative text, for those who cannot see it.
 
     `alt` says what is drawn and what it shows, with the numbers computed. Raises ValueError where it is empty.
+    `live`: a widget that stands in the picture's place where the page can show one.
     JupyterLab does not hand a picture's alternative text on to the page, so an output of its own says it once more.
     """
     if not alt.strip():
         raise ValueError("every figure needs alternative text: what is drawn, and what it shows")
     png = BytesIO()
     figure.savefig(png, format="png", metadata={"Software": None})  # the same bytes with every matplotlib
-    display(  # type: ignore[no-untyped-call]
-        {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt}},
-        raw=True,
-    )
+    data: dict[str, Any] = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
+    metadata = {"image/png": {"alt": alt}}
+    if live is not None:  # one output with two forms, of which a page takes one: so there are never two pictures
+        form, more = live._repr_mimebundle_()
+        data, metadata = data | {WIDGET: form[WIDGET]}, metadata | more
+    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
     # no text/plain: where no HTML is shown, that of the picture has said it
     display({"text/html": in_words(alt)}, raw=True)  # type: ignore[no-untyped-call]
 

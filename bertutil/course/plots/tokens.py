@@ -114,6 +114,56 @@ def cosine_by_token(
 
 
 @rc_context(STYLE)
+def nearness(
+    texts: list[list[str]],
+    cosines: list[list[float]],
+    chosen: tuple[int, int],
+    *,
+    title: str,
+    marks: tuple[str, str] = ("from here", "compared"),
+) -> Figure:
+    """The cosine of one piece with all others: bars at the last layer, and below a line over the layers for each.
+
+    `texts` has the pieces of each text. `cosines` [layers, pieces], counted over all texts. The two `chosen` pieces
+    are named by `marks`, and their line is thick; the others are faint, as all that a curve of its own would hide.
+    """
+    figure, axes_list = empty_axes(height=2.6 + 1.9 * len(texts), rows=len(texts) + 1)
+    widest = max(map(len, texts))
+    lowest = min(0.0, *(min(row) for row in cosines))
+    heights = (1.17, 1.31 if abs(chosen[0] - chosen[1]) < 4 else 1.17)  # side by side they would touch
+    start = 0
+    for axes, pieces in zip(axes_list, texts, strict=False):
+        values = cosines[-1][start : start + len(pieces)]
+        bars = axes.bar(range(len(pieces)), values, color=BLUE, width=0.7)
+        if widest <= 40:  # more numbers would cover one another
+            axes.bar_label(bars, fmt="{:.2f}", padding=1, fontsize=7.5)
+        axes.set_xticks(
+            range(len(pieces)), pieces, rotation=60, ha="right", rotation_mode="anchor", family="monospace"
+        )
+        for place, mark, height in zip(chosen, marks, heights, strict=True):
+            if 0 <= (x := place - start) < len(pieces):
+                bars[x].set(hatch="///", edgecolor="white")
+                axes.get_xticklabels()[x].set_fontweight("bold")
+                axes.text(x, height, mark, ha="center", va="bottom", fontsize=8.5, fontweight="bold")
+        floor = min(0.0, *cosines[-1])
+        axes.set(
+            xlim=(-0.7, widest - 0.3), ylim=(floor - 0.2 * (floor < 0), 1.45), ylabel="cosine", yticks=[0, 0.5, 1]
+        )
+        start += len(pieces)
+    lines = axes_list[-1]
+    for place, over in enumerate(zip(*cosines, strict=True)):
+        if place not in chosen:
+            lines.plot(over, color=GREY, linewidth=0.8, alpha=0.3)
+    main = [row[chosen[1]] for row in cosines]
+    lines.plot(main, "o-", color=BLUE, linewidth=2.5)
+    lines.annotate(f"{main[-1]:.3f}", (len(main) - 1, main[-1]), (6, 0), textcoords="offset points", va="center")
+    lines.set(xlabel="layer", ylabel="cosine", xlim=(-0.2, len(main) - 0.6), ylim=(lowest - 0.02, 1.05))
+    lines.set_xticks(range(len(main)))
+    axes_list[0].set_title(title)
+    return figure
+
+
+@rc_context(STYLE)
 def input_grid(texts: dict[str, list[str]], rows: dict[str, list[list[int]]], *, title: str) -> Figure:
     """For each text its tokens, and under each token the model's inputs as numbers.
 

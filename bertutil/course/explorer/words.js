@@ -1,4 +1,4 @@
-// All words of the page. For a translation, translate the texts of this file; what is in {braces} is filled in.
+// All words of the page and of the drawing in a notebook. For a translation, translate the texts of this file; what is in {braces} is filled in.
 export default {
   "lang": "en",
   "title": "Type, and watch the vectors move",
