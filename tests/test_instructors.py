@@ -116,8 +116,9 @@ def test_the_copies_it_asks_for_are_those_of_its_chapters(path):
 
 def test_what_goes_wrong_has_a_section_for_each_chapter():
     text = (FOLDER / "going-wrong.md").read_text(encoding="utf-8")
-    chapters = {int(number) for number in re.findall(r"^## Chapter (\d+):", text, re.MULTILINE)}
-    assert {int(path.name[:2]) for path in NOTEBOOKS} <= chapters
+    chapters = re.findall(r"^## Chapter (\d+: .*)", text, re.MULTILINE)
+    titles = [nbformat.read(path, as_version=4).cells[0].source.splitlines()[0] for path in NOTEBOOKS]
+    assert [f"# {chapter.replace(': ', '. ', 1)}" for chapter in chapters] == titles
 
 
 def test_what_goes_wrong_names_exercises_and_sections_that_exist(exercise_minutes, headings):
