@@ -46,7 +46,8 @@ class Use(NamedTuple):
                 width, height = struct.unpack(">II", png[16:24])
                 alt = escape(output["metadata"]["image/png"]["alt"])
                 file = f"_images/{hashlib.sha256(png).hexdigest()}.png"
-                return raw(f'<img src="{file}" alt="{alt}" width="{width}" height="{height}" loading="lazy">')
+                image = f'<img src="{file}" alt="{alt}" width="{width}" height="{height}" loading="lazy">'
+                return raw(f'<a class="image-reference" href="{file}">{image}</a>')
         return ""
 
 
