@@ -102,8 +102,8 @@ def imported(tree: ast.Module) -> dict[str, str]:
 def called(tree: ast.Module, names: Mapping[str, str]) -> Iterator[str]:
     """The full names of the project's functions that the code calls, by the names of its imports."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            first, *rest = ast.unparse(node.func).split(".")
+        if isinstance(node, ast.Call) and re.fullmatch(r"[\w.]+", function := ast.unparse(node.func)):
+            first, *rest = function.split(".")
             if first in names:
                 yield ".".join([names[first], *rest])
 

@@ -392,6 +392,33 @@ def test_a_figure_s_function_has_the_first_picture_of_the_chapters_with_its_word
     assert found > 35
 
 
+def chapter_of(*sources):
+    """A chapter with a title and these code cells, and an exercise that has the last of them."""
+    kinds = ["markdown", *["code"] * len(sources), "code"]
+    ids = ["title", *map(str, range(len(sources))), "exercise-1-solution"]
+    texts = ["# 1. A title", *sources, sources[-1]]
+    return {
+        "cells": [
+            {"cell_type": kind, "id": id, "source": [text], "outputs": []}
+            for kind, id, text in zip(kinds, ids, texts, strict=True)
+        ]
+    }
+
+
+def test_a_use_is_a_call_by_a_name_that_was_imported_outside_of_exercises():
+    found = uses.uses(
+        {"one": chapter_of("from bertutil import probes as p\nimport bertutil", "p.f1(bertutil.load())")}
+    )
+    assert {name: [use.cell["id"] for use in cells] for name, cells in found.items()} == {
+        "bertutil.probes.f1": ["1"],
+        "bertutil.load": ["1"],
+    }
+
+
+def test_a_chapter_s_own_function_is_not_taken_for_that_of_the_package():
+    assert uses.uses({"one": chapter_of("import bertutil", "def search(): ...\nsearch()\nanother.search()")}) == {}
+
+
 def test_a_function_without_a_figure_in_the_chapters_is_listed_plainly():
     assert uses.figure_below("bertutil.course.plots.new", "Figure", {}) == ""
 
