@@ -48,7 +48,7 @@ def tables(path):
 def test_there_are_schedules_for_90_minutes_half_a_day_two_half_days_a_third_one_search_and_tuning():
     found = {path.stem.removeprefix("schedule-"): [total for _, total in tables(path)] for path in SCHEDULES}
     others = ("half-day", "half-day-search", "half-day-tuning", "third-half-day")
-    assert found == {"90-minutes": [90], "two-half-days": [240, 240], **dict.fromkeys(others, [240])}
+    assert found == {"90-minutes": [90], "two-half-days": [240, 240], **{name: [240] for name in others}}
 
 
 @pytest.mark.skipif(not any(ROOT.glob("notebooks/14_*.ipynb")), reason="chapter 14 is in the making")
