@@ -1,5 +1,6 @@
 """Settings of the book, for Sphinx. `python tools/book.py` puts the pages together and builds it."""
 
+import json
 import re
 import tomllib
 from importlib.util import find_spec
@@ -47,7 +48,11 @@ python_maximum_signature_line_length = 80
 python_trailing_comma_in_multi_line_signatures = False
 mathjax_path = MATHJAX.name
 
-copybutton_selector = "div.cell_input pre, div.highlight-bash pre, div.highlight-python pre"  # code, not outputs
+# code, not outputs; of an example in the reference what stands behind the prompts
+copybutton_selector = ", ".join(
+    ["div.cell_input pre", *(f"div.highlight-{kind} pre" for kind in ("bash", "python", "pycon"))]
+)
+copybutton_prompt_text, copybutton_prompt_is_regexp = r">>> |\.\.\. ", True
 
 html_baseurl = ogp_site_url = f"https://{OWNER}.github.io/{NAME}/"  # the canonical address of each page starts so
 ogp_use_first_image = True  # the picture of a link to a page that is sent to somebody, and its alternative text
@@ -56,6 +61,7 @@ ogp_image_alt = "How often the nearest sentence uses a word in the same sense, l
 ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']
 
 html_theme = "sphinx_book_theme"
+templates_path = ["_templates"]
 html_static_path = ["_static", str(MATHJAX)]
 html_css_files = ["book.css", "ledger.css"]
 html_favicon = html_logo = "_static/logo.svg"
@@ -107,6 +113,16 @@ def link_to_repository(app: Sphinx, doctree: nodes.document) -> None:
             node.replace_self(nodes.reference("", "", *node.children, refuri=address, internal=False))
 
 
+def address_cells(app: Sphinx, doctree: nodes.document) -> None:
+    """A cell's id, a word that stays, is its address in the chapter: #cell-words-equal."""
+    file = Path(app.env.doc2path(app.env.docname))
+    if file.suffix == ".ipynb":
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        for node in doctree.findall(nodes.container):
+            if "cell_index" in node:
+                node["ids"].append(f"cell-{cells[node['cell_index']]['id']}")
+
+
 def make_accessible(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
     """Mend what a screen reader trips over: the empty corner of pandas' tables, a definition list without terms."""
     body = context.get("body", "").replace("<th></th>", "<td></td>")
@@ -131,6 +147,7 @@ def setup(app: Sphinx) -> None:
     NbElementRenderer.render_image = render_image_with_alt
     NbElementRenderer.render_text_html = render_html_but_words_of_figures
     app.connect("doctree-read", link_to_repository)
+    app.connect("doctree-read", address_cells)
     app.connect("html-page-context", make_accessible)
     app.connect("html-page-context", describe, priority=400)
     app.connect("html-page-context", edit_where_it_stands, priority=400)

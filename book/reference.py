@@ -5,12 +5,15 @@ Made from the text of the module, which is not imported. So the book needs neith
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-def reference(file: Path, package: str, exported: set[str]) -> str:
-    """What the module `file` has for users; what is in `exported` they call package.name, and so here."""
+def reference(file: Path, package: str, exported: set[str], below: Callable[[str, str], str]) -> str:
+    """What the module `file` has for users; what is in `exported` they call package.name, and so here.
+
+    `below`: what stands beneath a function, as Markdown, by its full name and what it returns.
+    """
     text = file.read_text(encoding="utf-8")
     tree = ast.parse(text)
     parts = [f"## {package}.{file.stem}", docstring(tree)]
@@ -20,12 +23,13 @@ def reference(file: Path, package: str, exported: set[str]) -> str:
         name = defined_name(node)
         if name in exported or (name and not name.startswith("_") and not name.isupper()):
             home = package if name in exported else f"{package}.{file.stem}"
-            parts += [f"```{{py:currentmodule}} {home}\n```", *described(node, name, text)]
+            under = below(f"{home}.{name}", unparse(node.returns)) if isinstance(node, ast.FunctionDef) else ""
+            parts += [f"```{{py:currentmodule}} {home}\n```", *described(node, name, text, under)]
     return "\n\n".join(parts) + "\n"
 
 
-def described(node: ast.AST, name: str, text: str) -> Iterator[str]:
-    """The directives for a function, a class with its fields and methods, or a value."""
+def described(node: ast.AST, name: str, text: str, below: str = "") -> Iterator[str]:
+    """The directives for a function and what stands beneath it, a class with its fields and methods, or a value."""
     match node:
         case ast.FunctionDef(args=args, returns=returns):
             kind = "method" if args.args and args.args[0].arg == "self" else "function"
@@ -33,7 +37,8 @@ def described(node: ast.AST, name: str, text: str) -> Iterator[str]:
                 yield f":::{{py:property}} {name}\n:type: {unparse(returns)}\n\n{docstring(node)}\n:::"
             else:
                 signature = re.sub(r"^self(, )?", "", unparse(args))
-                yield f":::{{py:{kind}}} {name}({signature}) -> {unparse(returns)}\n\n{docstring(node)}\n:::"
+                parts = [f":::{{py:{kind}}} {name}({signature}) -> {unparse(returns)}", docstring(node), below]
+                yield "\n\n".join(filter(None, parts)) + "\n:::"
         case ast.ClassDef(body=body):
             yield f"::::{{py:class}} {name}\n\n{docstring(node)}\n"
             for member in body:

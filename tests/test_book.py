@@ -1,5 +1,7 @@
 """The book: it builds offline from the committed notebooks, and a real browser finds nothing wrong with its pages."""
 
+import doctest
+import inspect
 import json
 import os
 import re
@@ -16,6 +18,7 @@ from threading import Thread
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
+from matplotlib.figure import Figure
 
 import bertutil
 from bertutil.course import plots
@@ -28,11 +31,13 @@ for needed in ("sphinx_book_theme", "myst_nb", "sphinx-mathjax-offline", "sphinx
 bs4 = pytest.importorskip("bs4", reason="needs bs4: pip install -e .[docs]")
 book = import_module("tools.book")
 ledger_page = import_module("ledger_page")  # beside the book's pages; tools.book knows the way
+uses = import_module("uses")
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS, REF = SETTINGS["project"]["urls"]["Repository"], SETTINGS["tool"]["launch"]["ref"]
+EXAMPLES = uses.examples((ROOT / "book" / "examples.txt").read_text(encoding="utf-8"))
 
 # The colour of a kind of code is looked at once a page instead of a thousand times; what is folded is looked at, too.
 PREPARE = """() => {
@@ -44,6 +49,11 @@ PREPARE = """() => {
     document.head.append(still);
     for (const folded of document.querySelectorAll("details")) folded.open = true;
 }"""
+
+# What is wider than the box in which it can be scrolled: a line of code, an output, a table
+WIDE = """() => [...document.querySelectorAll("article *")]
+    .filter(each => each.scrollWidth > each.clientWidth && /auto|scroll/.test(getComputedStyle(each).overflowX))
+    .map(each => [each.scrollWidth, each.clientWidth, each.textContent.trim().slice(0, 60)])"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -141,6 +151,13 @@ def test_has_a_page_for_every_chapter_and_they_are_on_the_landing_page(pages):
     cards = [link["href"] for link in pages["index.html"].select(".chapters a")]
     assert cards == names
     assert {"notebooks/glossary.html", "changes-since-2019.html", "api.html", "search.html", *names} <= pages.keys()
+
+
+def test_a_chapter_is_called_as_in_its_title_on_the_landing_page_and_in_the_sidebar(pages):
+    titles = [uses.title_of(json.loads(file.read_text(encoding="utf-8"))) for file in NOTEBOOKS]
+    assert [link.text for link in pages["index.html"].select(".chapters a")] == titles
+    for page in written(pages).values():
+        assert [link.text.strip() for link in page.select(".bd-links li.toctree-l1 > a")][: len(titles)] == titles
 
 
 def test_the_explorer_is_the_first_link_on_the_landing_page_and_has_its_own(pages):
@@ -302,6 +319,108 @@ def test_reference_has_every_public_name_with_its_shapes(pages):
     signature = page.find(id="bertutil.hidden_states").text
     assert "Float[Tensor, 'rows tokens layers features']" in signature
     assert [strategy for strategy in bertutil.STRATEGIES if f'"{strategy}"' not in page.text] == []
+
+
+def entry(pages, page, name):
+    """What a page of the reference has of a function: signature, docstring, and what stands below."""
+    return pages[page].find(id=name).find_parent("dl")
+
+
+def test_every_function_that_a_user_calls_has_an_example_or_the_cell_that_calls_it_first(pages):
+    functions = [f"bertutil.{name}" for name in bertutil.__all__ if inspect.isfunction(getattr(bertutil, name))]
+    assert len(functions) > 15
+    without = [name for name in functions if not entry(pages, "api.html", name).select("dd .highlight")]
+    assert without == []
+
+
+def test_every_example_is_shown_with_its_function_and_every_cell_is_the_chapter_s(pages):
+    for name, example in EXAMPLES.items():
+        assert entry(pages, "api.html", name).select_one(".highlight-pycon").text.strip() == example
+    shown = [dl for dl in pages["api.html"].select("dl.py") if dl.select("dd > .where-used, dd > .highlight-python")]
+    assert len(shown) > 10
+    for dl in shown:
+        cell, name = cell_of(pages, dl), dl.dt["id"].split(".")[-1]
+        assert f"{name}(" in cell.select_one(".cell_input").text
+        if code := dl.select_one(".highlight-python"):
+            assert code.text.strip() == cell.select_one(".cell_input").text.strip()
+
+
+def cell_of(pages, entry):
+    """The cell of a chapter to which the link below a function leads."""
+    chapter, anchor = urldefrag(entry.select_one(".where-used a")["href"])
+    return pages[chapter].find(id=anchor)
+
+
+@pytest.fixture(scope="module")
+def start():
+    """The names that the examples go on from, made by the lines at the head of the reference."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "book" / "api.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BERTUTIL_MODEL", raising=False)
+        exec(code, names)
+    names["folder"].rmdir()
+    return names
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_gives_what_the_reference_says(name, start, tmp_path, monkeypatch):
+    monkeypatch.delenv("BERTUTIL_MODEL", raising=False)
+    example = doctest.DocTestParser().get_doctest(EXAMPLES[name], start | {"folder": tmp_path}, name, None, 0)
+    assert any(f"{name.split('.')[-1]}(" in each.source for each in example.examples)
+    said = []
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert said == []
+
+
+def test_a_figure_s_function_has_the_first_picture_of_the_chapters_with_its_words_and_the_cell_that_made_it(pages):
+    found = 0
+    for name in plots.__all__:
+        if inspect.isfunction(function := getattr(plots, name)):
+            dl = entry(pages, "plots.html", f"bertutil.course.plots.{name}")
+            pictures = dl.select("img")
+            if inspect.signature(function).return_annotation is not Figure:
+                assert pictures == [], name
+                continue
+            (picture,), cell = pictures, cell_of(pages, dl)
+            drawn = cell.select_one(".cell_output img")
+            assert (picture["src"], picture["alt"]) == (drawn["src"].removeprefix("../"), drawn["alt"])
+            code = dl.select_one(".highlight-python").text
+            assert code.strip() == cell.select_one(".cell_input").text.strip()
+            assert f"plots.{name}(" in code
+            found += 1
+    assert found > 35
+
+
+def chapter_of(*sources):
+    """A chapter with a title and these code cells, and an exercise that has the last of them."""
+    kinds = ["markdown", *["code"] * len(sources), "code"]
+    ids = ["title", *map(str, range(len(sources))), "exercise-1-solution"]
+    texts = ["# 1. A title", *sources, sources[-1]]
+    return {
+        "cells": [
+            {"cell_type": kind, "id": id, "source": [text], "outputs": []}
+            for kind, id, text in zip(kinds, ids, texts, strict=True)
+        ]
+    }
+
+
+def test_a_use_is_a_call_by_a_name_that_was_imported_outside_of_exercises():
+    found = uses.uses(
+        {"one": chapter_of("from bertutil import probes as p\nimport bertutil", "p.f1(bertutil.load())")}
+    )
+    assert {name: [use.cell["id"] for use in cells] for name, cells in found.items()} == {
+        "bertutil.probes.f1": ["1"],
+        "bertutil.load": ["1"],
+    }
+
+
+def test_a_chapter_s_own_function_is_not_taken_for_that_of_the_package():
+    assert uses.uses({"one": chapter_of("import bertutil", "def search(): ...\nsearch()\nanother.search()")}) == {}
+
+
+def test_a_function_without_a_figure_in_the_chapters_is_listed_plainly():
+    assert uses.figure_below("bertutil.course.plots.new", "Figure", {}) == ""
 
 
 def test_figures_page_has_every_function_of_plots(pages):
@@ -480,6 +599,59 @@ def test_search_finds_a_word_offline(browser, address):
     page.goto(address + "search.html?q=segment")
     page.wait_for_selector("#search-results li a[href*='04_segment_ids.html']")
     page.close()
+
+
+def test_the_main_part_of_a_page_is_its_text(pages):
+    for path, page in written(pages).items():
+        assert [part.name for part in page.select("main, [role=main]")] == ["article"], path
+    assert len(pages["search.html"].select("main, [role=main]")) == 1
+
+
+@pytest.mark.parametrize("query", ["pooling", "segment", "light"])
+def test_what_the_search_shows_of_a_page_is_its_text(query, browser, address):
+    page = browser.new_page()
+    page.goto(f"{address}search.html?q={query}")
+    page.wait_for_function("""() => {
+        const found = [...document.querySelectorAll("#search-results ul.search > li")];
+        const told = found.filter(each => each.querySelector("p.context, span"));  // an object has its kind instead
+        return /found/.test(document.querySelector(".search-summary")?.innerText) && told.length === found.length;
+    }""")
+    excerpts = page.locator("p.context").all_text_contents()
+    page.close()
+    assert len(excerpts) > 3
+    around = [
+        "System Settings",
+        "Open issue",
+        "Ctrl",
+        "Repository",
+        "Suggest edit",
+        "Contents",
+        "Copyright",
+        ".ipynb",
+    ]
+    assert [(word, text) for word in around for text in excerpts if word in text] == []
+
+
+def test_on_a_laptop_nothing_scrolls_sideways(browser, address, pages):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    wide = []
+    for path in written(pages):
+        page.goto(address + path)
+        page.evaluate(PREPARE)
+        wide += [(path, *each) for each in page.evaluate(WIDE)]
+    page.close()
+    assert wide == []
+
+
+def test_no_table_that_is_printed_is_so_wide_that_its_lines_are_broken():
+    for file in NOTEBOOKS:
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            printed = [output["text"] for output in cell.get("outputs", []) if output["output_type"] == "stream"]
+            widths = [len(line.rstrip("\n")) for lines in printed for line in lines]
+            alike = [
+                n for n, second, third in zip(widths, widths[1:], widths[2:], strict=False) if n == second == third
+            ]
+            assert max(alike, default=0) <= 89, (file.name, cell["id"])
 
 
 def test_is_dark_where_the_reader_s_system_is_dark(browser, address):

@@ -136,6 +136,15 @@ def test_every_link_to_a_file_of_the_project_leads_to_one(path):
     assert [link for link in links if link and not (path.parent / link).exists()] == []
 
 
+def test_the_readme_calls_each_chapter_as_its_title_does():
+    titles = [nbformat.read(path, as_version=4).cells[0].source.splitlines()[0] for path in notebooks.NOTEBOOKS]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| \[(.*?)\]\(notebooks/([\w.]+)\)", readme, re.MULTILINE)
+    assert [(f"# {number}. {name}", file) for number, name, file in rows] == [
+        (title, path.name) for title, path in zip(titles, notebooks.NOTEBOOKS, strict=True)
+    ]
+
+
 @every_run
 def test_another_checkpoint_and_no_network(path, kind, solved, checkpoints, offline_kernel, tmp_path):
     (kernel, attempts), made = offline_kernel, tmp_path / path.name

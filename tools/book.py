@@ -11,7 +11,9 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sphinx.cmd.build import build_main
 
@@ -39,6 +41,7 @@ FIGURES += ["tuning", "many_texts", "work", "ledger", "tour"]
 sys.path[:0] = [str(BOOK), str(ROOT)]
 from ledger_page import ledger_page  # noqa: E402
 from reference import reference  # noqa: E402
+from uses import example_below, examples, figure_below, title_of, uses  # noqa: E402
 
 from tools import explorer  # noqa: E402
 
@@ -55,15 +58,18 @@ def gather(source: Path) -> None:
     (source / "_start.md").write_text(start, encoding="utf-8")
     (source / "_chapters.md").write_text(cards(readme), encoding="utf-8")
     (source / "_explorer.md").write_text(link_to_explorer(explorer.missing()), encoding="utf-8")
-    (source / "_ledger.md").write_text(f"```{{raw}} html\n{ledger()}\n```\n", encoding="utf-8")
-    (source / "_modules.md").write_text(references("bertutil", MODULES), encoding="utf-8")
-    (source / "_plots.md").write_text(references("bertutil.course.plots", FIGURES), encoding="utf-8")
+    chapters = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
+    (source / "_ledger.md").write_text(f"```{{raw}} html\n{ledger(chapters)}\n```\n", encoding="utf-8")
+    written, used = examples((BOOK / "examples.txt").read_text(encoding="utf-8")), uses(chapters)
+    core = references("bertutil", MODULES, lambda name, returns: example_below(name, written, used))
+    (source / "_modules.md").write_text(core, encoding="utf-8")
+    figures = references("bertutil.course.plots", FIGURES, lambda name, returns: figure_below(name, returns, used))
+    (source / "_plots.md").write_text(figures, encoding="utf-8")
 
 
-def ledger() -> str:
+def ledger(chapters: dict[str, Any]) -> str:
     """The ledger of chapter 15, beside what is stored for other checkpoints."""
-    chapters = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in NOTEBOOKS.glob("[0-9]*.ipynb")}
-    titles = {name: "".join(each["cells"][0]["source"]).splitlines()[0][2:] for name, each in chapters.items()}
+    titles = {name: title_of(chapter) for name, chapter in chapters.items()}
     records = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(COLUMNS.glob("*.json"))}
     others = {
         f"{name}, {record['date']}": record["verdicts"] for name, record in records.items() if record.get("verdicts")
@@ -72,11 +78,11 @@ def ledger() -> str:
     return ledger_page(claims, titles, others)
 
 
-def references(package: str, modules: list[str]) -> str:
-    """The reference of some modules of a package, in their order."""
+def references(package: str, modules: list[str], below: Callable[[str, str], str]) -> str:
+    """The reference of some modules of a package, in their order; `below`: see reference()."""
     folder = ROOT / package.replace(".", "/")
     exported = set(re.findall(r'^    "(\w+)",$', (folder / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE))
-    return "\n".join(reference(folder / f"{name}.py", package, exported) for name in modules)
+    return "\n".join(reference(folder / f"{name}.py", package, exported, below) for name in modules)
 
 
 def cards(readme: str) -> str:
