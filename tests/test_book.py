@@ -39,6 +39,8 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS, REF = SETTINGS["project"]["urls"]["Repository"], SETTINGS["tool"]["launch"]["ref"]
 EXAMPLES = uses.examples((ROOT / "book" / "examples.txt").read_text(encoding="utf-8"))
 
+DARK = ("notebooks/00_", "notebooks/11_", "notebooks/15_")
+
 # The colour of a kind of code is looked at once a page instead of a thousand times; what is folded is looked at, too.
 PREPARE = """() => {
     const seen = new Set();
@@ -110,7 +112,11 @@ def browser():
 
 @pytest.fixture(scope="module")
 def visits(browser, address, pages):
-    """What a phone finds on every page: errors, requests to other hosts, too wide, violations in light and dark."""
+    """What a phone finds on every page: errors, requests to other hosts, too wide, violations in light and dark.
+
+    Colours in the dark, which take as long as all the rest: of the chapters, which share one style, three, and the
+    others in the weekly check.
+    """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     options = {"preload": False, "resultTypes": ["violations"]}
     contrast = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
@@ -127,7 +133,8 @@ def visits(browser, address, pages):
         if width := page.evaluate("Math.max(0, document.scrollingElement.scrollWidth - innerWidth)"):
             noted.append(("wide", f"{width} pixels too wide"))
         page.evaluate(PREPARE)
-        for theme, rules in [("light", options), ("dark", options | contrast)]:
+        is_dark = not path.startswith("notebooks/") or path.startswith(DARK) or os.environ.get("BERTUTIL_WEEKLY")
+        for theme, rules in [("light", options), *([("dark", options | contrast)] if is_dark else [])]:
             page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             for violation in axe.run(page, options=rules).response["violations"]:
                 if violation["impact"] in ("serious", "critical"):
@@ -182,6 +189,11 @@ def test_no_page_is_wider_than_a_phone(visits):
 
 
 def test_axe_finds_no_serious_violation_in_light_or_dark(visits):
+    assert [visit for visit in visits if visit[0] == "axe"] == []
+
+
+@pytest.mark.weekly
+def test_axe_finds_no_serious_violation_in_the_dark_on_any_page(visits):
     assert [visit for visit in visits if visit[0] == "axe"] == []
 
 

@@ -166,6 +166,7 @@ def test_hugging_face_datasets_with_two_processes_give_embeds_vectors_in_order(t
     np.testing.assert_allclose(np.array(made["vector"]), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.weekly  # Ray's own start takes a minute
 def test_ray_data_with_two_workers_gives_embeds_vectors_in_order(ray, tiny_folder, tiny):
     rows = [{"text": text, "id": i} for i, text in enumerate(TEXTS)]
     data = ray.data.from_items(rows, override_num_blocks=6)

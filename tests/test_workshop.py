@@ -4,6 +4,7 @@ That solved copies run, and that every check says "Right.", is checked in test_n
 """
 
 import ast
+import builtins
 import copy
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import symtable
 import sys
 import urllib.request
 from contextlib import closing
@@ -30,7 +32,7 @@ from bertutil.cli import main
 from bertutil.course import address, learn, stick, workshop
 from bertutil.course.exercises import Exercise, Wrong, call
 from tests.browser import launched
-from tools.notebooks import NOTEBOOKS, SLOW
+from tools.notebooks import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
 FOLDED = {  # in JupyterLab, and in the book under a word
@@ -39,9 +41,11 @@ FOLDED = {  # in JupyterLab, and in the book under a word
     "tags": ["hide-cell"],
 }
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+# Copies that run with every change; the others run in the weekly check, and what they use is looked at with every one
+RUN_ALWAYS = ("00_", "03_", "10_")
 every_copy = pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=pytest.mark.weekly if path.name.startswith(SLOW) else []) for path in NOTEBOOKS],
+    [pytest.param(path, marks=[] if path.name.startswith(RUN_ALWAYS) else pytest.mark.weekly) for path in NOTEBOOKS],
     ids=lambda path: path.name,
 )
 
@@ -88,7 +92,8 @@ def out(tmp_path_factory):
 @pytest.fixture(scope="session")
 def said(out, tiny_folder):
     """What learners' copies print with the tiny random checkpoint: file name -> cell id -> text, or "error"."""
-    later = [path.name for path in NOTEBOOKS if path.name.startswith(SLOW) and not os.environ.get("BERTUTIL_WEEKLY")]
+    weekly = os.environ.get("BERTUTIL_WEEKLY")
+    later = [path.name for path in NOTEBOOKS if not (weekly or path.name.startswith(RUN_ALWAYS))]
     result = subprocess.run(
         [sys.executable, "-c", RUN, str(out / "learner"), str(tiny_folder), *later],
         env=os.environ | {"MPLBACKEND": "agg"},
@@ -164,6 +169,31 @@ def test_a_learner_copy_runs_to_the_end_and_nothing_is_tried_yet(path, said):
     assert [printed[stub] for stub in stubs] == ["Not tried yet.\n"] * len(stubs)
     guesses = ("-guess", "-seen", "-score")
     assert [id for id, text in printed.items() if id.endswith(guesses) and text] == []
+
+
+def names(table, top=True):
+    """The global names that a piece of code uses, and those that it defines."""
+    used, defined = set(), set()
+    for symbol in table.get_symbols():
+        is_global = top or symbol.is_global()
+        if is_global and (symbol.is_assigned() or symbol.is_imported()):
+            defined.add(symbol.get_name())
+        if is_global and symbol.is_referenced():
+            used.add(symbol.get_name())
+    for inner in table.get_children():
+        more, _ = names(inner, top=False)
+        used |= more
+    return used, defined
+
+
+@every_notebook
+def test_a_learner_copy_uses_no_name_that_only_a_solution_defines(path, out):
+    known = {*dir(builtins), "__name__", "get_ipython"}
+    for cell in nbformat.read(out / "learner" / path.name, as_version=4).cells:
+        if cell.cell_type == "code":
+            used, defined = names(symtable.symtable(cell.source, cell.id, "exec"))
+            known |= defined
+            assert used - known == set(), cell.id
 
 
 def test_a_cell_that_needs_a_solution_waits_for_the_learner_s_own(said):
