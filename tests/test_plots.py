@@ -20,12 +20,12 @@ from bertutil.course import plots
 LABELS = {"title": "a title", "xlabel": "to the right", "ylabel": "upwards"}
 TOKENS = ["[CLS]", "the", "bank", "##s", "[SEP]"]
 POINTS, SENSES = [[0, 0], [2, 0], [8, 4], [8, 6], [8, 8]], ["shore", "shore", "money", "money", "money"]
-SLOWER = {"embed": [3.0, 2.0], "OpenVINO, sorted": [2.0, 1.5], "embed, bfloat16": [1.5, 1.0]}
-FASTER = {"embed": [2.0, 2.0], "OpenVINO, sorted": [3.0, 1.0], "embed, bfloat16": [1.0, 0.5]}
+SLOWER = {"embed": [3.0, 2.0, 2.5], "OpenVINO, sorted": [2.0, 1.5, 1.75], "embed, bfloat16": [1.5, 1.0, 1.25]}
+FASTER = {"embed": [2.0, 2.0, 2.0], "OpenVINO, sorted": [3.0, 1.0, 2.0], "embed, bfloat16": [1.0, 0.5, 0.75]}
 COMPARISONS = [
-    {"model": "MiniLM, 6 layers", "texts": "mixed", "n_texts": 10, "rounds": 2, "speed": SLOWER},
-    {"model": "MiniLM, 6 layers", "texts": "mixed", "n_texts": 100, "rounds": 2, "speed": FASTER},
-    {"model": "MiniLM, 6 layers", "texts": "equal", "n_texts": 100, "rounds": 2, "speed": SLOWER},
+    {"model": "MiniLM, 6 layers", "texts": "mixed", "n_texts": 10, "rounds": 3, "speed": SLOWER},
+    {"model": "MiniLM, 6 layers", "texts": "mixed", "n_texts": 100, "rounds": 3, "speed": FASTER},
+    {"model": "MiniLM, 6 layers", "texts": "equal", "n_texts": 100, "rounds": 3, "speed": SLOWER},
 ]
 GPU = {
     "machine": "a GPU",
@@ -1107,6 +1107,14 @@ def test_speed_words_call_a_way_ahead_that_was_faster_in_every_round():
         "- MiniLM, 6 layers, bfloat16. 10 texts: embed (1.25) and sentence-transformers (1.00) are not told apart; "
         "100 texts: sentence-transformers (1.00) and embed (0.75) are not told apart.",
     ]
+
+
+def test_of_two_rounds_speed_words_call_no_way_ahead():
+    run = {**COMPARISONS[0], "rounds": 2, "speed": {"embed": [3.0, 2.0], "OpenVINO, sorted": [2.0, 1.5]}}
+    (line,) = plots.speed_words({"comparisons": [run]})
+    assert line.endswith(
+        "embed (2.50) and OpenVINO, sorted (1.75) and sentence-transformers (1.00) are not told apart."
+    )
 
 
 def test_gpu_words_take_the_best_setting_of_the_other_library():
