@@ -1,6 +1,6 @@
 """What an approximate index finds, takes and saves: 200,000 vectors of real sentences, exact search beside it.
 
-python benchmarks/index.py             measure (half an hour on one core), then the report
+python benchmarks/index.py             measure (a quarter of an hour on one core), then the report
 python benchmarks/index.py --report    the report alone: benchmarks/index.md
 
 The texts are sentences of the docstrings of Python's standard library and of the packages of this environment:

@@ -468,6 +468,8 @@ def report(results: dict[str, Any]) -> None:
         "",
         "![How many times as fast as sentence-transformers each way is, over the number of texts](speed.png)",
         "",
+        "What an approximate index of 200,000 vectors finds, takes and saves: [index.md](index.md).",
+        "",
         f"## {runs[0]['threads']} threads",
         "",
         f"Machine: {runs[0]['machine']}.",
