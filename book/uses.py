@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
+INSIDE = {"bertutil.course.explore": "bertutil.course.plots.nearness"}  # what a function draws by calling another
+
 
 class Use(NamedTuple):
     """A cell that calls a function: the chapter's file without ending and its title, the section, the parsed cell."""
@@ -73,7 +75,8 @@ def uses(chapters: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Use]]:
             names |= imported(tree)
             if not cell["id"].startswith("exercise-"):
                 for name in dict.fromkeys(called(tree, names)):
-                    found.setdefault(name, []).append(Use(file, title, section, cell))
+                    for each in {name, INSIDE.get(name, name)}:
+                        found.setdefault(each, []).append(Use(file, title, section, cell))
     return found
 
 

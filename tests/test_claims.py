@@ -148,8 +148,12 @@ def file(bert):
 
 
 @pytest.fixture(scope="module")
-def findings(bert, untrained):
-    evidence = Evidence(bert)
+def evidence(bert):
+    return Evidence(bert)
+
+
+@pytest.fixture(scope="module")
+def findings(evidence, untrained):
     return {id: entry.examine(untrained if entry.trained else evidence) for id, entry in CLAIMS.items()}
 
 
@@ -450,8 +454,8 @@ def test_measured_quantities_of_the_default_checkpoint(findings, id, quantity, v
     assert findings[id].measured[quantity] == pytest.approx(value, abs=margin)
 
 
-def test_the_accuracy_at_the_last_layer_is_that_of_chapter_7(bert):
-    word = Evidence(bert).sense_accuracy["word"]
+def test_the_accuracy_at_the_last_layer_is_that_of_chapter_7(evidence):
+    word = evidence.sense_accuracy["word"]
     assert [word[:20, -1].mean(), word[20:, -1].mean()] == pytest.approx([0.836, 0.738], abs=0.005)
 
 

@@ -136,7 +136,7 @@ def test_what_gives_no_lines_in_an_order_is_refused_and_leaves_no_folder(tiny, t
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.no_cover
+@pytest.mark.weekly
 def test_one_line_of_a_million_words_is_one_vector(tiny, tmp_path):
     line = "the river bank " * 333_334
     made = write(tiny, ["a", line, "b"], tmp_path / "out", strategy="embeddings")

@@ -26,8 +26,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# Chapters that train, or start other processes: their second passes, with other checkpoints and as copies, are weekly
-SLOW = ("08_", "11_", "12_", "13_", "14_", "15_")
+# Chapters that train, start other processes or take long: their second passes, with other checkpoints, are weekly
+SLOW = ("07_", "08_", "09_", "11_", "12_", "13_", "14_", "15_")
 MAX_LINES = 20
 UNCHECKED = {"nbval-skip", "raises-exception", "skip-execution"}
 FOLDERS = "home|Users|root|tmp|work|opt|usr|var|mnt|private|content"
