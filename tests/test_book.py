@@ -399,7 +399,8 @@ def test_a_figure_s_function_has_the_first_picture_of_the_chapters_with_its_word
             assert (picture["src"], picture["alt"]) == (drawn["src"].removeprefix("../"), drawn["alt"])
             code = dl.select_one(".highlight-python").text
             assert code.strip() == cell.select_one(".cell_input").text.strip()
-            assert f"plots.{name}(" in code
+            through = [call for call, drawn in uses.INSIDE.items() if drawn == f"bertutil.course.plots.{name}"]
+            assert any(f"{call}(" in code for call in [f"plots.{name}", *(call.split(".")[-1] for call in through)])
             found += 1
     assert found > 35
 
